@@ -1,0 +1,112 @@
+//
+// asio_proactor/core/driver.hpp: the boundary between the proactor and one kernel interface.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_CORE_DRIVER_HPP
+#define ASIO_PROACTOR_CORE_DRIVER_HPP
+
+#include <asio_proactor/core/operation.hpp>
+#include <asio_proactor/core/wake_event.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <sys/uio.h>
+#include <system_error>
+
+namespace asio_proactor::core {
+
+/// How long enter() may wait for a first completion.
+struct wait_limit
+{
+  static constexpr std::int64_t forever = -1;
+  static constexpr std::int64_t no_wait = 0;
+
+  std::int64_t nanoseconds = no_wait;
+};
+
+/// Takes what a driver has finished.
+class completion_sink
+{
+public:
+  /// The kernel is done with op; result is what a system call would have returned, or -errno.
+  virtual void completed(operation& op, int result) = 0;
+
+protected:
+  ~completion_sink() = default;
+};
+
+/// One queue of requests to a kernel, and the completions that come back.
+/**
+ * Every function except enter() is called with the lock of the context held. enter() is called without it, by one or
+ * several threads as the driver's use allows. A driver never calls a handler and never finishes an operation
+ * inside submit() or cancel(): results come through collect() only.
+ */
+class driver
+{
+public:
+  virtual ~driver() = default;
+
+  /// Stage an operation. Returns false when there is no room before the next enter().
+  virtual bool submit(operation& op) = 0;
+
+  /// Stage a request to cancel an operation that this driver holds; the operation finishes through collect() in any
+  /// case, with -ECANCELED unless something else happened first. Returns false when there is no room.
+  virtual bool cancel(operation& op) = 0;
+
+  /// Requests staged and not yet handed to the kernel.
+  virtual unsigned staged() const = 0;
+
+  /// Whether an enter() without waiting would find something to do: requests to hand over or completions to collect.
+  virtual bool has_news() const = 0;
+
+  /// Make staged requests visible to the next enter() of any thread, and the driver ready to be woken up.
+  virtual void prepare_enter() = 0;
+
+  /// Hand over what is prepared and wait until a completion is there, the wake_event is signalled or the limit has passed.
+  virtual void enter(wait_limit limit) = 0;
+
+  /// Pass every available completion to the sink.
+  virtual void collect(completion_sink& sink) = 0;
+
+  /// Make buffers known to the kernel for read_fixed and write_fixed. Replaces nothing: one table at a time.
+  virtual std::error_code register_buffers(const ::iovec* buffers, unsigned count) = 0;
+  virtual void unregister_buffers() = 0;
+};
+
+/// Who is going to enter a driver.
+enum class driver_use
+{
+  any_thread, ///< Threads that come and go, several at once.
+  one_thread  ///< The thread that created it, and no other, until it is destroyed.
+};
+
+/// What a driver is, for people and for programs that want to know.
+struct driver_description
+{
+  std::string name;   ///< "uring".
+  std::string detail; ///< The features in use, for the log.
+};
+
+/// Creates drivers of the kind that was chosen for a context.
+class driver_factory
+{
+public:
+  virtual ~driver_factory() = default;
+
+  /// Returns null when this kind of driver offers nothing better for the use than any_thread.
+  /** @throws std::system_error for any_thread only, when the kernel refuses. */
+  virtual std::unique_ptr<driver> create(driver_use use, const wake_event& wake) = 0;
+
+  virtual driver_description describe() const = 0;
+};
+
+/// Choose the kind of driver for a new context.
+/**
+ * @throws std::system_error when no kind works here. The message says what was refused and what to do about it.
+ */
+std::unique_ptr<driver_factory> choose_driver();
+
+} // namespace asio_proactor::core
+
+#endif // ASIO_PROACTOR_CORE_DRIVER_HPP

@@ -1,0 +1,178 @@
+//
+// asio_proactor/core/proactor.hpp: the engine of one context: objects, operations, drivers.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_CORE_PROACTOR_HPP
+#define ASIO_PROACTOR_CORE_PROACTOR_HPP
+
+#include <asio_proactor/core/biased_mutex.hpp>
+#include <asio_proactor/core/driver.hpp>
+#include <asio_proactor/core/object_pool.hpp>
+#include <asio_proactor/core/operation.hpp>
+#include <asio_proactor/core/wake_event.hpp>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+#include <vector>
+
+namespace asio_proactor::core {
+
+/// Starts, orders, cancels and finishes the operations of one context, on drivers it creates as they are needed.
+/**
+ * It has a *home* driver, which any thread may enter, and, while exactly one thread is inside run(), a *fast* driver
+ * that only this thread may enter (for io_uring: SINGLE_ISSUER and DEFER_TASKRUN). When a second thread comes, or the
+ * one leaves, hand_over() moves what is in flight to the home driver: it is cancelled and submitted again, which loses
+ * nothing, because a request has either completed or not begun.
+ *
+ * Functions that take a guard expect it locked, on the mutex given to the constructor, and leave it locked; those that
+ * say so release it while they are in the kernel.
+ */
+class proactor : private completion_sink
+{
+public:
+  using guard = biased_mutex::guard;
+
+  /// @throws std::system_error when the machine offers no driver (see choose_driver()).
+  proactor();
+
+  /// Nothing may be in flight any more: see abandon_all().
+  ~proactor();
+
+  proactor(const proactor&) = delete;
+  proactor& operator=(const proactor&) = delete;
+
+  /// Take an object for a new descriptor.
+  /** @param overlapping Whether operations of one direction may be in the kernel together (positional file access). */
+  io_object* register_object(bool overlapping);
+
+  /// Start an operation. It never finishes inside this call.
+  void start(io_object& object, direction d, operation& op);
+
+  /// Ask for the end of all operations of an object. They finish through take_finished().
+  void cancel(io_object& object);
+
+  /// Ask for the end of the operation of an object that carries the key, if it is still unfinished.
+  void cancel_by_key(io_object& object, void* key);
+
+  /// Cancel all operations of an object, see to it that no request names its descriptor any more, and give it back.
+  /**
+   * When it returns the descriptor may be closed and its number reused. It enters the kernel only if an operation of
+   * the object is there, and releases the guard meanwhile. A driver that this thread may not enter is given up waiting
+   * for after a short time, which only a loop thread that is stuck in a handler can cause; the call then shuts down
+   * the socket, so that the peer sees the end of the connection even so.
+   */
+  void deregister(guard& held, io_object& object, int fd);
+
+  /// Cancel whatever is unfinished, wait until the kernel has let go of it, and collect it for destruction.
+  void abandon_all(guard& held, operation_queue& abandoned);
+
+  // --- The loop: one thread at a time, the leader, takes turns of prepare_turn(), enter(), collect() -----------------
+
+  /// The next finished operation whose handler is to be called, or null.
+  operation* take_finished() { return finished_.pop(); }
+
+  /// The next of the library's own watches that fired, or null. Its watch_ is to be called without the lock.
+  operation* take_fired_watch() { return fired_watches_.pop(); }
+
+  /// Whether a turn without waiting would do something.
+  bool has_news() const;
+
+  /// Whether requests or cancellations wait for the next turn.
+  bool has_unsent() const { return !pending_.empty() || cancel_front_; }
+
+  /// Turn what was started into requests. The limit becomes no_wait when there is something to do at once.
+  driver& prepare_turn(wait_limit& limit);
+
+  /// Take in what the driver of the turn has finished.
+  void collect(driver& d) { d.collect(*this); }
+
+  /// Hand over what is started while another thread is the leader, waiting. Releases the guard in between.
+  void submit_beside_leader(guard& held);
+
+  /// Make the leader return from its wait. Any thread, without the lock.
+  void wake() noexcept { wake_event_.signal(); }
+
+  // --- Who runs -------------------------------------------------------------------------------------------------
+
+  /// The calling thread, which holds the bias of the mutex, is alone inside run(): after a while it gets a fast driver.
+  /** To be called once per turn; @p turn counts them. */
+  void consider_fast_driver(guard& held, std::uint64_t turn);
+
+  /// Move everything in flight on the fast driver back to the home driver. Only the thread that got the fast driver.
+  void hand_over(guard& held);
+
+  bool fast_driver_in_use() const { return fast_ != nullptr; }
+
+  // --- Fork -----------------------------------------------------------------------------------------------------
+
+  void prepare_fork(guard& held);
+  void after_fork_in_child();
+
+  // --- Registered buffers ---------------------------------------------------------------------------------------
+
+  std::error_code register_buffers(const ::iovec* buffers, unsigned count);
+  void unregister_buffers();
+
+  const driver_description& description() const { return description_; }
+
+private:
+  enum ring_index : std::uint8_t
+  {
+    home_ring,
+    fast_ring,
+    ring_count
+  };
+
+  // A driver's answer. Decides between done, once more, and wait for readiness first.
+  void completed(operation& op, int result) override;
+  void restart(operation& op, bool poll_first);
+  void finish(operation& op, int result);
+  void unlink(operation& op);
+
+  // Marks; what a driver holds is told later, in one batch, by stage_cancellations().
+  void request_cancel(operation& op);
+  void queue_cancellation(io_object& object);
+  void give_back_if_over(io_object& object);
+  void detach_pending(io_object& object);
+
+  // Translate wanted cancellations and started operations into requests. Return whether all found room.
+  bool stage_requests(driver& d, ring_index ring);
+  bool stage_cancellations();
+  bool stage_cancellations_of(io_object& object);
+
+  driver& home();
+  driver& driver_of_this_thread();
+  driver* driver_at(ring_index ring) { return ring == fast_ring ? fast_.get() : home_.get(); }
+  bool may_enter(ring_index ring) const { return ring == home_ring || fast_owner_ == &thread_marker; }
+  bool all_within_reach(const io_object& object) const;
+
+  // One request round trip; for the rare moments that cannot wait for the loop.
+  void enter_and_collect(guard& held, ring_index ring, wait_limit limit);
+  void drain(guard& held, io_object& object);
+  void wait_for_loop_thread(guard& held, io_object& object, int fd);
+
+  // Get everything out of one driver and back into pending_. Releases the guard in between.
+  void empty_driver(guard& held, ring_index ring);
+  bool stage_recall(ring_index ring);
+
+  wake_event wake_event_;
+  std::unique_ptr<driver_factory> factory_;
+  driver_description description_;
+  std::unique_ptr<driver> home_;
+  std::unique_ptr<driver> fast_;
+  const void* fast_owner_ = nullptr;  // thread_marker of the only thread that may enter fast_.
+  std::uint64_t fast_after_turns_;    // A thread that has taken so many turns is worth a driver of its own.
+  bool fast_is_refused_ = false;
+  operation_queue pending_;
+  operation_queue finished_;
+  operation_queue fired_watches_;
+  io_object* cancel_front_ = nullptr;
+  std::uint32_t in_kernel_[ring_count] = {};
+  std::vector<::iovec> registered_buffers_;
+  object_pool<io_object> objects_;
+};
+
+} // namespace asio_proactor::core
+
+#endif // ASIO_PROACTOR_CORE_PROACTOR_HPP

@@ -1,0 +1,128 @@
+//
+// asio_proactor/service/handler_operations.hpp: operations with a handler, for each form of completion.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SERVICE_HANDLER_OPERATIONS_HPP
+#define ASIO_PROACTOR_SERVICE_HANDLER_OPERATIONS_HPP
+
+#include <asio_proactor/service/handler_support.hpp>
+#include <asio_proactor/service/io_operation.hpp>
+#include <utility>
+
+namespace asio_proactor::service {
+
+/// Completes with void(error_code).
+/**
+ * Intent is the part that depends on the operation and not on the handler. It is constructible from the arguments after
+ * the executor, and has
+ * - void prepare(core::operation&): writes code, descriptor, flags and arguments;
+ * - error_code outcome(core::operation&, std::size_t& bytes): what the handler is told;
+ * - void deliver(error_code&): hands over what the operation produced, called only if a handler is going to run.
+ */
+template <class Intent, class Handler, class IoExecutor>
+class plain_operation : public io_operation
+{
+public:
+  BOOST_ASIO_DEFINE_HANDLER_PTR(plain_operation);
+
+  template <class... Arguments>
+  plain_operation(Handler& handler, const IoExecutor& io_executor, Arguments&&... arguments)
+    : io_operation(&plain_operation::do_complete),
+      intent_(std::forward<Arguments>(arguments)...),
+      handler_(std::move(handler)),
+      work_(handler_, io_executor)
+  {
+    intent_.prepare(*this);
+  }
+
+  Intent& intent() { return intent_; }
+
+private:
+  static void do_complete(void* owner, asio_detail::scheduler_operation* base, const error_code&, std::size_t)
+  {
+    auto* o = static_cast<plain_operation*>(base);
+    ptr p = {std::addressof(o->handler_), o, o};
+
+    std::size_t bytes = 0;
+    error_code ec = o->intent_.outcome(*o, bytes);
+    if (owner)
+      o->intent_.deliver(ec);
+
+    BOOST_ASIO_HANDLER_COMPLETION((*o));
+    asio_detail::handler_work<Handler, IoExecutor> w(std::move(o->work_));
+    BOOST_ASIO_ERROR_LOCATION(ec);
+
+    // The memory is given back before the upcall, and the handler may own what the memory came from, so it moves out.
+    asio_detail::binder1<Handler, error_code> handler(o->handler_, ec);
+    p.h = std::addressof(handler.handler_);
+    p.reset();
+
+    if (owner)
+    {
+      asio_detail::fenced_block b(asio_detail::fenced_block::half);
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((handler.arg1_));
+      w.complete(handler, handler.handler_);
+      BOOST_ASIO_HANDLER_INVOCATION_END;
+    }
+  }
+
+  Intent intent_;
+  Handler handler_;
+  asio_detail::handler_work<Handler, IoExecutor> work_;
+};
+
+/// Completes with void(error_code, std::size_t). Intent as for plain_operation, without deliver().
+template <class Intent, class Handler, class IoExecutor>
+class transfer_operation : public io_operation
+{
+public:
+  BOOST_ASIO_DEFINE_HANDLER_PTR(transfer_operation);
+
+  template <class... Arguments>
+  transfer_operation(Handler& handler, const IoExecutor& io_executor, Arguments&&... arguments)
+    : io_operation(&transfer_operation::do_complete),
+      intent_(std::forward<Arguments>(arguments)...),
+      handler_(std::move(handler)),
+      work_(handler_, io_executor)
+  {
+    intent_.prepare(*this);
+  }
+
+  Intent& intent() { return intent_; }
+
+private:
+  static void do_complete(void* owner, asio_detail::scheduler_operation* base, const error_code&, std::size_t)
+  {
+    auto* o = static_cast<transfer_operation*>(base);
+    ptr p = {std::addressof(o->handler_), o, o};
+
+    std::size_t bytes = 0;
+    error_code ec = o->intent_.outcome(*o, bytes);
+
+    BOOST_ASIO_HANDLER_COMPLETION((*o));
+    asio_detail::handler_work<Handler, IoExecutor> w(std::move(o->work_));
+    BOOST_ASIO_ERROR_LOCATION(ec);
+
+    // As in plain_operation: first the memory, then the upcall.
+    asio_detail::binder2<Handler, error_code, std::size_t> handler(o->handler_, ec, bytes);
+    p.h = std::addressof(handler.handler_);
+    p.reset();
+
+    if (owner)
+    {
+      asio_detail::fenced_block b(asio_detail::fenced_block::half);
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((handler.arg1_, handler.arg2_));
+      w.complete(handler, handler.handler_);
+      BOOST_ASIO_HANDLER_INVOCATION_END;
+    }
+  }
+
+  Intent intent_;
+  Handler handler_;
+  asio_detail::handler_work<Handler, IoExecutor> work_;
+};
+
+} // namespace asio_proactor::service
+
+#endif // ASIO_PROACTOR_SERVICE_HANDLER_OPERATIONS_HPP

@@ -1,0 +1,164 @@
+//
+// asio_proactor/service/impl/engine.hpp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SERVICE_IMPL_ENGINE_HPP
+#define ASIO_PROACTOR_SERVICE_IMPL_ENGINE_HPP
+
+namespace asio_proactor::service {
+
+inline void engine::deregister(object*& o, int fd)
+{
+  if (!o)
+    return;
+  guard held(loop_.mutex());
+  proactor_.deregister(held, *o, fd);
+  o = nullptr;
+  // The handlers of what was cancelled are ready now.
+  loop_.wake_leader();
+}
+
+inline void engine::start(object& o, core::direction d, io_operation* op)
+{
+  guard held(loop_.mutex());
+  if (shut_down_)
+  {
+    // It is destroyed with the other handlers.
+    op->result_ = -ECANCELED;
+    held.unlock();
+    loop_.post_immediate_completion(op, false);
+    return;
+  }
+  loop_.work_started();
+  proactor_.start(o, d, *op);
+  loop_.operation_was_started(held);
+}
+
+inline void engine::start_watch(object& o, core::direction d, core::operation& watch)
+{
+  guard held(loop_.mutex());
+  if (shut_down_)
+    return;
+  proactor_.start(o, d, watch);
+  loop_.operation_was_started(held);
+}
+
+inline void engine::cancel(object* o)
+{
+  if (!o)
+    return;
+  guard held(loop_.mutex());
+  proactor_.cancel(*o);
+  loop_.wake_leader();
+}
+
+inline void engine::cancel_by_key(object* o, void* key)
+{
+  if (!o)
+    return;
+  guard held(loop_.mutex());
+  proactor_.cancel_by_key(*o, key);
+  loop_.wake_leader();
+}
+
+// --- Timers ----------------------------------------------------------------------------------------------------------
+
+template <class Queue>
+void engine::schedule_timer(Queue& queue, const typename Queue::time_type& time, typename Queue::per_timer_data& timer,
+    asio_detail::wait_op* op)
+{
+  guard held(loop_.mutex());
+  if (shut_down_)
+  {
+    held.unlock();
+    loop_.post_immediate_completion(op, false);
+    return;
+  }
+  const bool is_earliest = queue.enqueue_timer(time, timer, op);
+  loop_.work_started();
+  if (is_earliest)
+    loop_.wake_leader();
+}
+
+template <class Queue>
+std::size_t engine::cancel_timer(Queue& queue, typename Queue::per_timer_data& timer, std::size_t max_cancelled)
+{
+  guard held(loop_.mutex());
+  run_loop::queue ops;
+  const std::size_t n = queue.cancel_timer(timer, ops, max_cancelled);
+  held.unlock();
+  loop_.post_deferred_completions(ops);
+  return n;
+}
+
+template <class Queue>
+void engine::cancel_timer_by_key(Queue& queue, typename Queue::per_timer_data* timer, void* cancellation_key)
+{
+  guard held(loop_.mutex());
+  run_loop::queue ops;
+  queue.cancel_timer_by_key(timer, ops, cancellation_key);
+  held.unlock();
+  loop_.post_deferred_completions(ops);
+}
+
+template <class Queue>
+void engine::move_timer(Queue& queue, typename Queue::per_timer_data& target, typename Queue::per_timer_data& source)
+{
+  guard held(loop_.mutex());
+  run_loop::queue ops;
+  queue.cancel_timer(target, ops);
+  queue.move_timer(target, source);
+  held.unlock();
+  loop_.post_deferred_completions(ops);
+}
+
+// --- The rest --------------------------------------------------------------------------------------------------------
+
+inline void engine::register_buffers(const ::iovec* buffers, unsigned count)
+{
+  guard held(loop_.mutex());
+  const std::error_code error = proactor_.register_buffers(buffers, count);
+  held.unlock();
+  if (error)
+    asio_detail::throw_error(error_code(error.value(), asio::error::get_system_category()), "register_buffers");
+}
+
+inline void engine::unregister_buffers()
+{
+  guard held(loop_.mutex());
+  proactor_.unregister_buffers();
+}
+
+inline void engine::prepare_fork()
+{
+  guard held(loop_.mutex());
+  proactor_.prepare_fork(held);
+}
+
+inline void engine::after_fork_in_child()
+{
+  guard held(loop_.mutex());
+  proactor_.after_fork_in_child();
+}
+
+inline void engine::shut_down()
+{
+  loop_.join_own_thread();
+  core::operation_queue abandoned;
+  run_loop::queue handlers;
+  {
+    guard held(loop_.mutex());
+    shut_down_ = true;
+    proactor_.abandon_all(held, abandoned);
+    loop_.timers().get_all_timers(handlers);
+  }
+  loop_.detach();
+  while (core::operation* op = abandoned.pop())
+    handlers.push(static_cast<io_operation*>(op));
+  loop_.abandon_operations(handlers);
+}
+
+} // namespace asio_proactor::service
+
+#endif // ASIO_PROACTOR_SERVICE_IMPL_ENGINE_HPP

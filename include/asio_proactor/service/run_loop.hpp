@@ -1,0 +1,196 @@
+//
+// asio_proactor/service/run_loop.hpp: the event loop of one context: ready handlers, timers, and who waits in the kernel.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SERVICE_RUN_LOOP_HPP
+#define ASIO_PROACTOR_SERVICE_RUN_LOOP_HPP
+
+#include <asio_proactor/core/biased_mutex.hpp>
+#include <asio_proactor/core/parking_spot.hpp>
+#include <asio_proactor/core/proactor.hpp>
+#include <asio_proactor/service/asio_internals.hpp>
+#include <asio_proactor/service/inbox.hpp>
+#include <asio_proactor/service/work_count.hpp>
+#include <atomic>
+#include <boost/asio/detail/thread_context.hpp>
+#include <boost/asio/detail/thread_info_base.hpp>
+#include <boost/asio/detail/timer_queue_set.hpp>
+#include <boost/asio/detail/throw_exception.hpp>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+namespace asio_proactor::service {
+
+/// Throws std::logic_error: stock and drop-in object files were linked together, which the One Definition Rule forbids.
+[[noreturn]] inline void report_mixed_program()
+{
+  asio_detail::throw_exception(std::logic_error(
+      "asio_proactor: part of this program was compiled without the drop-in; every file that includes Boost.Asio or "
+      "Beast needs -include asio_proactor/drop_in.hpp or the CMake target asio_proactor::drop_in"));
+  std::abort();
+}
+
+/// Runs handlers. The behaviour is that of Asio's scheduler; the work is done in turns of a proactor.
+/**
+ * Of the threads inside run(), one at a time is the *leader*: it takes a turn, which submits what the handlers started,
+ * waits for completions or the next timer, and brings back handlers. The others run handlers or idle. A thread that is
+ * alone holds the bias of the mutex, which makes every lock below a few plain loads and stores.
+ *
+ * A loop without a proactor (nothing but posted handlers) waits in a parking spot instead of the kernel's queue.
+ */
+class run_loop : public asio_detail::thread_context
+{
+public:
+  using operation = asio_detail::scheduler_operation;
+  using queue = asio_detail::op_queue<operation>;
+  using guard = core::biased_mutex::guard;
+
+  /// @param own_thread Whether the loop is to run itself, in a thread that ends with shutdown().
+  explicit run_loop(bool own_thread);
+  ~run_loop();
+
+  run_loop(const run_loop&) = delete;
+  run_loop& operator=(const run_loop&) = delete;
+
+  // --- What Asio's front ends and executors call ----------------------------------------------------------------
+
+  std::size_t run();
+  std::size_t run_one();
+  std::size_t wait_one(long limit_us);
+  std::size_t poll();
+  std::size_t poll_one();
+
+  void stop();
+  bool stopped() const { return stopped_.load(std::memory_order_acquire); }
+  void restart() { stopped_.store(false, std::memory_order_release); }
+
+  void work_started();
+  void work_finished();
+
+  /// Whether the calling thread is inside one of the functions that run handlers.
+  bool can_dispatch() { return this_thread() != nullptr; }
+  void capture_current_exception();
+
+  /// Queue an operation whose work is not counted yet. Any thread.
+  void post_immediate_completion(operation* op, bool is_continuation);
+  void post_immediate_completions(std::size_t n, queue& ops, bool is_continuation);
+
+  /// Queue operations whose work is counted already. Any thread.
+  void post_deferred_completion(operation* op);
+  void post_deferred_completions(queue& ops);
+
+  /// Destroy operations without calling their handlers.
+  void abandon_operations(queue& ops);
+
+  /// Join the loop's own thread and destroy every handler that is still queued.
+  void shut_down();
+
+  /// Whether this object was made by the constructor above, and not by that of Asio's own scheduler.
+  bool is_genuine() const { return genuine_mark_ == genuine_mark_value; }
+
+  // --- What the engine calls ------------------------------------------------------------------------------------
+
+  core::biased_mutex& mutex() { return mutex_; }
+
+  /// Wait in this proactor from now on.
+  void attach(core::proactor& p);
+  void detach();
+
+  /// End the loop's own thread, if it has one; nobody runs handlers then.
+  void join_own_thread();
+
+  asio_detail::timer_queue_set& timers() { return timers_; }
+
+  /// Tell the leader, if it sleeps, that there is something new for it: an operation, a cancellation, a timer.
+  void wake_leader();
+
+  /// The same after an operation was started. A running thread rather submits it itself, at once: its handler may be
+  /// about to wait for the result.
+  void operation_was_started(guard& held);
+
+  /// Queue operations whose work is counted already, with the lock held.
+  void push_ready(queue& ops) { ready_.push(ops); }
+
+private:
+  static constexpr std::uint64_t genuine_mark_value = 0x6173696f5f707263; // "asio_prc"
+
+  // Marks the place in the ready queue where a turn is due, so that handlers and I/O get their share.
+  struct turn_marker : operation
+  {
+    turn_marker()
+      : operation(nullptr)
+    {
+    }
+  };
+
+  class runner;
+  struct thread_info;
+  struct work_cleanup;
+
+  thread_info* this_thread();
+  core::proactor* proactor() const { return proactor_.load(std::memory_order_acquire); }
+
+  // Runs at most one handler; leaves the guard unlocked if it did. A limit that passes ends the call.
+  std::size_t do_one(guard& held, thread_info& info, std::int64_t limit_ns);
+  void run_operation(guard& held, thread_info& info, operation* op);
+  std::size_t do_many(std::int64_t limit_ns);
+  std::size_t do_single(std::int64_t limit_ns);
+
+  // Whether requests have been waiting for too long behind a queue of slow handlers.
+  bool turn_is_overdue();
+  bool turn_has_a_purpose(bool would_wait);
+  void take_turn(guard& held, std::int64_t limit_ns);
+  void wait_in_kernel(guard& held, core::wait_limit limit);
+  void wait_in_parking_spot(guard& held, core::wait_limit limit);
+  void gather_completions();
+  void idle(guard& held, std::int64_t limit_ns);
+
+  core::wait_limit shorten_for_timers(std::int64_t limit_ns);
+  bool may_sleep_after_announcement();
+  void take_inbox();
+  void push_from_running_thread(operation* op, bool is_continuation);
+  void push_from_elsewhere(operation* op);
+  void wake_one(guard& held);
+  void stop_all(guard& held);
+
+  // The calling thread runs the loop alone and counts its work without atomic operations.
+  bool counts_locally() const { return mutex_.biased_to_this_thread() && work_is_local_; }
+  void stop_counting_locally(guard& held);
+  bool nothing_is_left() const;
+
+  // The cold part of every turn: a second thread has come, or this one has proved worth a driver of its own.
+  void adapt_driver(guard& held);
+
+  // First, so that it lies within any scheduler that the linker may have picked instead.
+  const std::uint64_t genuine_mark_ = genuine_mark_value;
+  mutable core::biased_mutex mutex_;
+  queue ready_;
+  turn_marker marker_;
+  inbox inbox_;
+  work_count work_;
+  asio_detail::timer_queue_set timers_;
+  std::atomic<core::proactor*> proactor_{nullptr};
+  core::parking_spot parking_spot_;
+  std::condition_variable idle_condition_;  // For threads that find a leader already there.
+  std::atomic<bool> leader_sleeps_{false};  // Set under the lock, cleared by whoever wakes it, or by the leader.
+  std::atomic<bool> stopped_{false};
+  bool leader_is_there_ = false;
+  bool shut_down_ = false;
+  bool work_is_local_ = false;              // Read and written by the thread with the bias only.
+  bool unsent_is_timed_ = false;
+  std::uint64_t unsent_since_ = 0;
+  std::uint64_t turns_ = 0;                 // Taken by the thread that runs alone since it came in.
+  unsigned idle_threads_ = 0;
+  unsigned runners_ = 0;
+  std::thread own_thread_;
+};
+
+} // namespace asio_proactor::service
+
+#include <asio_proactor/service/impl/run_loop.hpp>
+
+#endif // ASIO_PROACTOR_SERVICE_RUN_LOOP_HPP

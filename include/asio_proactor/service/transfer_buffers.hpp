@@ -1,0 +1,111 @@
+//
+// asio_proactor/service/transfer_buffers.hpp: a buffer sequence in the form the kernel wants, no larger than it has to be.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SERVICE_TRANSFER_BUFFERS_HPP
+#define ASIO_PROACTOR_SERVICE_TRANSFER_BUFFERS_HPP
+
+#include <array>
+#include <asio_proactor/core/operation.hpp>
+#include <asio_proactor/service/asio_internals.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/detail/buffer_sequence_adapter.hpp>
+#include <boost/asio/detail/consuming_buffers.hpp>
+#include <sys/uio.h>
+
+namespace asio_proactor::service {
+
+/// Asio passes at most so many buffers of a sequence to one call; the rest is for the next one.
+constexpr std::size_t maximum_vectors = 64;
+
+/// How many buffers a type of sequence can have, as far as the type tells.
+template <class Sequence>
+struct vector_capacity
+{
+  static constexpr std::size_t value = maximum_vectors;
+};
+
+template <class Buffer, std::size_t N>
+struct vector_capacity<std::array<Buffer, N>>
+{
+  static constexpr std::size_t value = N < maximum_vectors ? (N != 0 ? N : 1) : maximum_vectors;
+};
+
+// What async_read, async_write and their relatives pass for any sequence of several buffers.
+template <class Buffer, std::size_t N>
+struct vector_capacity<asio_detail::prepared_buffers<Buffer, N>>
+{
+  static constexpr std::size_t value = asio_detail::prepared_buffers<Buffer, N>::max_buffers;
+};
+
+inline ::iovec to_iovec(const asio::mutable_buffer& b)
+{
+  return {b.data(), b.size()};
+}
+
+inline ::iovec to_iovec(const asio::const_buffer& b)
+{
+  return {const_cast<void*>(b.data()), b.size()};
+}
+
+/// Keeps a copy of the sequence, because it may own the memory, and its buffers as vectors.
+/** Buffer is asio::mutable_buffer or asio::const_buffer. Must not move once the vectors are handed out. */
+template <class Buffer, class Sequence>
+class transfer_buffers
+{
+  using adapter = asio_detail::buffer_sequence_adapter<Buffer, Sequence>;
+
+public:
+  static constexpr bool is_single = adapter::is_single_buffer;
+  static constexpr bool is_registered = adapter::is_registered_buffer;
+
+  explicit transfer_buffers(const Sequence& sequence)
+    : sequence_(sequence)
+  {
+    auto i = asio::buffer_sequence_begin(sequence_);
+    const auto end = asio::buffer_sequence_end(sequence_);
+    for (; i != end && count_ < vectors_.size(); ++i, ++count_)
+      vectors_[count_] = to_iovec(Buffer(*i));
+  }
+
+  static bool all_empty(const Sequence& sequence) { return adapter::all_empty(sequence); }
+
+  ::iovec* vectors() { return vectors_.data(); }
+  std::size_t count() const { return count_; }
+
+  /// Only for a sequence that is a single buffer.
+  const ::iovec& single() const { return vectors_[0]; }
+
+  int registered_index() const
+  {
+    return static_cast<int>(adapter(sequence_).registered_id().native_handle());
+  }
+
+  /// Under BOOST_ASIO_ENABLE_BUFFER_DEBUGGING: fail if the program has invalidated a buffer meanwhile.
+  void validate() const
+  {
+#if defined(BOOST_ASIO_ENABLE_BUFFER_DEBUGGING)
+    adapter::validate(sequence_);
+#endif
+  }
+
+private:
+  static constexpr std::size_t capacity = is_single ? 1 : vector_capacity<Sequence>::value;
+
+  Sequence sequence_;
+  std::array<::iovec, capacity> vectors_;
+  std::size_t count_ = 0;
+};
+
+/// The arguments of a call on one buffer without an offset.
+inline core::operation::arguments one_buffer(const ::iovec& v, std::uint64_t offset = core::current_position)
+{
+  core::operation::arguments a;
+  a.buffer = {v.iov_base, v.iov_len, offset};
+  return a;
+}
+
+} // namespace asio_proactor::service
+
+#endif // ASIO_PROACTOR_SERVICE_TRANSFER_BUFFERS_HPP

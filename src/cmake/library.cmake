@@ -1,0 +1,18 @@
+# asio_proactor::asio_proactor: the compiled library, core and drivers.
+
+file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.hpp ${PROJECT_SOURCE_DIR}/src/*.hpp)
+
+add_library(asio_proactor ${sources} ${headers})
+add_library(asio_proactor::asio_proactor ALIAS asio_proactor)
+asio_proactor_developer_flags(asio_proactor)
+target_compile_features(asio_proactor PUBLIC cxx_std_17)
+target_include_directories(asio_proactor PUBLIC
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+  PRIVATE ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(asio_proactor PUBLIC Threads::Threads PRIVATE liburing::liburing)
+set_target_properties(asio_proactor PROPERTIES
+  CXX_STANDARD 20
+  POSITION_INDEPENDENT_CODE ON
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})

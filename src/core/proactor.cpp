@@ -1,0 +1,324 @@
+//
+// core/proactor.cpp: operations from their start to their end.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include <asio_proactor/core/proactor.hpp>
+
+#include "retry.hpp"
+
+#include <cassert>
+#include <cerrno>
+
+namespace asio_proactor::core {
+
+namespace {
+
+// A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
+constexpr std::uint64_t initial_fast_after_turns = 64;
+
+} // namespace
+
+proactor::proactor()
+  : factory_(choose_driver()),
+    description_(factory_->describe()),
+    fast_after_turns_(initial_fast_after_turns)
+{
+}
+
+proactor::~proactor()
+{
+  assert(in_kernel_[home_ring] == 0 && in_kernel_[fast_ring] == 0);
+}
+
+io_object* proactor::register_object(bool overlapping)
+{
+  io_object* object = objects_.take();
+  object->overlapping_ = overlapping;
+  return object;
+}
+
+void proactor::start(io_object& object, direction d, operation& op)
+{
+  assert(op.progress_ == progress::idle);
+  const auto i = static_cast<std::size_t>(d);
+  operation* before = object.tail_[i];
+  op.object_ = &object;
+  op.direction_ = d;
+  op.object_next_ = nullptr;
+  op.object_previous_ = before;
+  if (before)
+    before->object_next_ = &op;
+  else
+    object.head_[i] = &op;
+  object.tail_[i] = &op;
+
+  if (before && !object.overlapping_)
+    op.progress_ = progress::waiting;
+  else
+  {
+    op.progress_ = progress::pending;
+    pending_.push(op);
+  }
+}
+
+void proactor::cancel(io_object& object)
+{
+  for (operation* head : object.head_)
+    for (operation *op = head, *next; op; op = next)
+    {
+      next = op->object_next_;
+      request_cancel(*op);
+    }
+}
+
+void proactor::cancel_by_key(io_object& object, void* key)
+{
+  for (operation* head : object.head_)
+    for (operation* op = head; op; op = op->object_next_)
+      if (op->cancellation_key_ == key)
+        return request_cancel(*op);
+}
+
+void proactor::request_cancel(operation& op)
+{
+  op.cancel_requested_ = true;
+  if (op.progress_ == progress::waiting)
+    finish(op, -ECANCELED);
+  else if (op.progress_ != progress::pending)
+    queue_cancellation(*op.object_);
+  // A pending one is found cancelled when its turn comes.
+}
+
+void proactor::queue_cancellation(io_object& object)
+{
+  if (object.cancel_queued_)
+    return;
+  object.cancel_queued_ = true;
+  object.cancel_next_ = cancel_front_;
+  cancel_front_ = &object;
+}
+
+// --- Ends ------------------------------------------------------------------------------------------------------------
+
+void proactor::completed(operation& op, int result)
+{
+  const bool was_polling = op.progress_ == progress::polling && op.code_ != opcode::poll;
+  --in_kernel_[op.ring_];
+  io_object& object = *op.object_;
+  --object.in_kernel_;
+
+  if (result == -ECANCELED && op.cancel_requested_)
+    finish(op, result);
+  else if (result == -ECANCELED || result == -EINTR)
+  {
+    // Nobody asked: the thread that issued the request has exited, or the request moves to another driver.
+    if (op.cancel_requested_)
+      finish(op, -ECANCELED);
+    else
+      restart(op, op.poll_first_);
+  }
+  else if (was_polling)
+  {
+    if (op.cancel_requested_)
+      finish(op, -ECANCELED);
+    else if (std::optional<int> attempted = attempt_without_blocking(op))
+      finish(op, *attempted);
+    else
+      restart(op, true);
+  }
+  else if (wants_readiness(op, result))
+  {
+    if (op.cancel_requested_)
+      finish(op, -ECANCELED);
+    else
+      restart(op, true);
+  }
+  else if (is_to_be_repeated(op, result) && !op.cancel_requested_)
+    restart(op, op.poll_first_);
+  else
+    finish(op, final_result(op, result));
+
+  give_back_if_over(object);
+}
+
+void proactor::restart(operation& op, bool poll_first)
+{
+  op.poll_first_ = poll_first;
+  op.restarted_ = true;
+  op.cancel_sent_ = false;
+  op.progress_ = progress::pending;
+  pending_.push(op);
+}
+
+void proactor::finish(operation& op, int result)
+{
+  op.result_ = result;
+  op.progress_ = progress::idle;
+  if (op.object_)
+    unlink(op);
+  (op.watch_ ? fired_watches_ : finished_).push(op);
+}
+
+void proactor::unlink(operation& op)
+{
+  io_object& object = *op.object_;
+  const auto i = static_cast<std::size_t>(op.direction_);
+  operation* next = op.object_next_;
+  const bool was_head = object.head_[i] == &op;
+
+  (op.object_previous_ ? op.object_previous_->object_next_ : object.head_[i]) = next;
+  (next ? next->object_previous_ : object.tail_[i]) = op.object_previous_;
+  op.object_ = nullptr;
+  op.object_next_ = op.object_previous_ = nullptr;
+
+  if (was_head && next && next->progress_ == progress::waiting)
+  {
+    next->progress_ = progress::pending;
+    pending_.push(*next);
+  }
+}
+
+void proactor::give_back_if_over(io_object& object)
+{
+  if (object.closing_ && object.in_kernel_ == 0 && !object.cancel_queued_)
+    objects_.give_back(object);
+}
+
+// --- Requests --------------------------------------------------------------------------------------------------------
+
+bool proactor::stage_requests(driver& d, ring_index ring)
+{
+  // Cancellations go first: what is started later may have the address of what is to be cancelled.
+  if (!stage_cancellations())
+    return false;
+  while (operation* op = pending_.front())
+  {
+    if (op->cancel_requested_)
+    {
+      pending_.pop();
+      finish(*op, -ECANCELED);
+      continue;
+    }
+    op->progress_ = op->poll_first_ ? progress::polling : progress::in_kernel;
+    op->ring_ = ring;
+    if (!d.submit(*op))
+    {
+      op->progress_ = progress::pending;
+      return false;
+    }
+    pending_.pop();
+    ++op->object_->in_kernel_;
+    ++in_kernel_[ring];
+  }
+  return true;
+}
+
+bool proactor::stage_cancellations()
+{
+  while (io_object* object = cancel_front_)
+  {
+    if (!stage_cancellations_of(*object))
+      return false;
+    cancel_front_ = object->cancel_next_;
+    object->cancel_queued_ = false;
+    give_back_if_over(*object);
+  }
+  return true;
+}
+
+bool proactor::stage_cancellations_of(io_object& object)
+{
+  for (operation* head : object.head_)
+    for (operation* op = head; op; op = op->object_next_)
+      if (op->cancel_requested_ && !op->cancel_sent_
+          && (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
+      {
+        if (!driver_at(static_cast<ring_index>(op->ring_))->cancel(*op))
+          return false;
+        op->cancel_sent_ = true;
+      }
+  return true;
+}
+
+driver& proactor::home()
+{
+  if (!home_)
+  {
+    home_ = factory_->create(driver_use::any_thread, wake_event_);
+    if (!registered_buffers_.empty())
+      if (auto error = home_->register_buffers(registered_buffers_.data(),
+              static_cast<unsigned>(registered_buffers_.size())))
+        throw std::system_error(error, "asio_proactor: register buffers");
+  }
+  return *home_;
+}
+
+driver& proactor::driver_of_this_thread()
+{
+  return fast_ && may_enter(fast_ring) ? *fast_ : home();
+}
+
+bool proactor::has_news() const
+{
+  if (has_unsent() || !finished_.empty() || !fired_watches_.empty())
+    return true;
+  const driver* d = fast_ && may_enter(fast_ring) ? fast_.get() : home_.get();
+  return d && d->has_news();
+}
+
+driver& proactor::prepare_turn(wait_limit& limit)
+{
+  driver& d = driver_of_this_thread();
+  const bool all_staged = stage_requests(d, &d == fast_.get() ? fast_ring : home_ring);
+  // What found no room goes with the next turn, and what is finished has a handler that waits: no time to sleep.
+  if (!all_staged || !finished_.empty() || !fired_watches_.empty())
+    limit.nanoseconds = wait_limit::no_wait;
+  d.prepare_enter();
+  return d;
+}
+
+void proactor::submit_beside_leader(guard& held)
+{
+  bool all_staged = false;
+  while (!all_staged)
+  {
+    driver& d = home();
+    all_staged = stage_requests(d, home_ring);
+    d.prepare_enter();
+    held.unlock();
+    d.enter(wait_limit{});
+    held.lock();
+    if (!all_staged)
+      collect(d);
+  }
+}
+
+// --- Registered buffers ------------------------------------------------------------------------------------------------
+
+std::error_code proactor::register_buffers(const ::iovec* buffers, unsigned count)
+{
+  if (!registered_buffers_.empty())
+    return std::make_error_code(std::errc::device_or_resource_busy);
+  if (std::error_code error = home().register_buffers(buffers, count))
+    return error;
+  if (fast_)
+    if (std::error_code error = fast_->register_buffers(buffers, count))
+    {
+      home_->unregister_buffers();
+      return error;
+    }
+  registered_buffers_.assign(buffers, buffers + count);
+  return {};
+}
+
+void proactor::unregister_buffers()
+{
+  registered_buffers_.clear();
+  if (home_)
+    home_->unregister_buffers();
+  if (fast_)
+    fast_->unregister_buffers();
+}
+
+} // namespace asio_proactor::core

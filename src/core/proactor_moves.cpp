@@ -1,0 +1,206 @@
+//
+// core/proactor_moves.cpp: the moments that cannot wait for the loop: closing, handing over, forking, shutting down.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include <asio_proactor/core/proactor.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+namespace asio_proactor::core {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// One wait for completions of requests that were just cancelled; they normally come within microseconds.
+constexpr wait_limit drain_step{10 * 1000 * 1000};
+
+// A request that cannot be cancelled (a disk that does not answer) must not hold close() for ever.
+constexpr std::chrono::milliseconds drain_patience{1000};
+
+// How long close() waits for a loop thread that alone may enter its driver, and how often it looks.
+constexpr std::chrono::milliseconds loop_thread_patience{50};
+constexpr std::chrono::microseconds first_look{20};
+constexpr std::chrono::microseconds longest_look{1000};
+
+constexpr std::uint64_t maximum_fast_after_turns = 1 << 20;
+
+} // namespace
+
+void proactor::enter_and_collect(guard& held, ring_index ring, wait_limit limit)
+{
+  driver& d = *driver_at(ring);
+  d.prepare_enter();
+  held.unlock();
+  d.enter(limit);
+  held.lock();
+  d.collect(*this);
+}
+
+void proactor::detach_pending(io_object& object)
+{
+  for (operation* head : object.head_)
+    for (operation *op = head, *next; op; op = next)
+    {
+      next = op->object_next_;
+      // It stays in pending_ and finishes as cancelled from there; its object may be gone by then.
+      if (op->progress_ == progress::pending)
+        unlink(*op);
+    }
+}
+
+bool proactor::all_within_reach(const io_object& object) const
+{
+  for (operation* head : object.head_)
+    for (operation* op = head; op; op = op->object_next_)
+      if ((op->progress_ == progress::in_kernel || op->progress_ == progress::polling)
+          && !may_enter(static_cast<ring_index>(op->ring_)))
+        return false;
+  return true;
+}
+
+void proactor::deregister(guard& held, io_object& object, int fd)
+{
+  cancel(object);
+  detach_pending(object);
+  if (object.in_kernel_ != 0)
+  {
+    if (all_within_reach(object))
+      drain(held, object);
+    else
+      wait_for_loop_thread(held, object, fd);
+  }
+  object.closing_ = true;
+  give_back_if_over(object);
+}
+
+void proactor::drain(guard& held, io_object& object)
+{
+  const clock::time_point end = clock::now() + drain_patience;
+  // Closing a file promises nothing about operations under way, except that no request is sent afterwards.
+  const wait_limit limit = object.overlapping_ ? wait_limit{} : drain_step;
+  do
+  {
+    const bool all_staged = stage_cancellations();
+    for (ring_index ring : {home_ring, fast_ring})
+      if (driver_at(ring) && may_enter(ring) && in_kernel_[ring] != 0)
+        enter_and_collect(held, ring, all_staged ? limit : wait_limit{});
+  }
+  while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
+}
+
+void proactor::wait_for_loop_thread(guard& held, io_object& object, int fd)
+{
+  const clock::time_point end = clock::now() + loop_thread_patience;
+  std::chrono::microseconds look = first_look;
+  while (object.in_kernel_ != 0 && clock::now() < end)
+  {
+    held.unlock();
+    wake();
+    std::this_thread::sleep_for(look);
+    look = std::min(look * 2, longest_look);
+    held.lock();
+  }
+  if (object.in_kernel_ != 0)
+    ::shutdown(fd, SHUT_RDWR);
+}
+
+void proactor::empty_driver(guard& held, ring_index ring)
+{
+  while (in_kernel_[ring] != 0)
+  {
+    const bool all_asked = stage_recall(ring);
+    enter_and_collect(held, ring, all_asked ? drain_step : wait_limit{});
+  }
+}
+
+bool proactor::stage_recall(ring_index ring)
+{
+  for (io_object* object = objects_.first(); object; object = object->next_)
+    for (operation* head : object->head_)
+      for (operation* op = head; op; op = op->object_next_)
+        if (op->ring_ == ring && !op->cancel_sent_
+            && (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
+        {
+          if (!driver_at(ring)->cancel(*op))
+            return false;
+          op->cancel_sent_ = true;
+        }
+  return true;
+}
+
+void proactor::abandon_all(guard& held, operation_queue& abandoned)
+{
+  for (io_object* object = objects_.first(); object; object = object->next_)
+    cancel(*object);
+  for (ring_index ring : {fast_ring, home_ring})
+    if (driver_at(ring) && may_enter(ring))
+      while (in_kernel_[ring] != 0)
+      {
+        const bool all_staged = stage_cancellations();
+        enter_and_collect(held, ring, all_staged ? drain_step : wait_limit{});
+      }
+  while (operation* op = pending_.pop())
+    finish(*op, -ECANCELED);
+  while (operation* op = finished_.pop())
+    abandoned.push(*op);
+  // A watch belongs to the object that set it up, which frees it.
+  while (fired_watches_.pop())
+  {
+  }
+}
+
+void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
+{
+  if (turn < fast_after_turns_ || fast_ || fast_is_refused_)
+    return;
+  std::unique_ptr<driver> d = factory_->create(driver_use::one_thread, wake_event_);
+  if (d && !registered_buffers_.empty()
+      && d->register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size())))
+    d.reset();
+  if (!d)
+  {
+    fast_is_refused_ = true;
+    return;
+  }
+  if (home_)
+    empty_driver(held, home_ring);
+  fast_ = std::move(d);
+  fast_owner_ = &thread_marker;
+}
+
+void proactor::hand_over(guard& held)
+{
+  // Who moves a lot often would spend its time moving.
+  if (in_kernel_[fast_ring] != 0)
+    fast_after_turns_ = std::min(fast_after_turns_ * 2, maximum_fast_after_turns);
+  home();
+  empty_driver(held, fast_ring);
+  fast_owner_ = nullptr;
+  fast_.reset();
+}
+
+void proactor::prepare_fork(guard& held)
+{
+  // Nothing is in the kernel while the process splits, so parent and child both start from complete knowledge.
+  for (ring_index ring : {fast_ring, home_ring})
+    if (driver_at(ring) && may_enter(ring))
+      empty_driver(held, ring);
+}
+
+void proactor::after_fork_in_child()
+{
+  wake_event_.recreate();
+  const bool had_home = home_ != nullptr;
+  fast_owner_ = nullptr;
+  fast_.reset();
+  home_.reset();
+  if (had_home)
+    home();
+}
+
+} // namespace asio_proactor::core

@@ -1,0 +1,144 @@
+//
+// core/retry.cpp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include "retry.hpp"
+
+#include <cerrno>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace asio_proactor::core {
+
+namespace {
+
+constexpr int no_events = 0;
+
+ssize_t attempt_transfer(operation& op)
+{
+  operation::arguments& a = op.args_;
+  const bool positional = a.buffer.offset != current_position;
+  const auto offset = static_cast<off_t>(a.buffer.offset);
+  const auto vector_count = static_cast<int>(a.vector.count);
+  switch (op.code_)
+  {
+  case opcode::read:
+  case opcode::read_fixed:
+    return positional ? ::pread(op.fd_, a.buffer.data, a.buffer.size, offset)
+                      : ::read(op.fd_, a.buffer.data, a.buffer.size);
+  case opcode::write:
+  case opcode::write_fixed:
+    return positional ? ::pwrite(op.fd_, a.buffer.data, a.buffer.size, offset)
+                      : ::write(op.fd_, a.buffer.data, a.buffer.size);
+  case opcode::read_vector:
+    return positional ? ::preadv(op.fd_, a.vector.vectors, vector_count, offset)
+                      : ::readv(op.fd_, a.vector.vectors, vector_count);
+  default:
+    return positional ? ::pwritev(op.fd_, a.vector.vectors, vector_count, offset)
+                      : ::writev(op.fd_, a.vector.vectors, vector_count);
+  }
+}
+
+ssize_t attempt(operation& op)
+{
+  operation::arguments& a = op.args_;
+  switch (op.code_)
+  {
+  case opcode::receive:
+    return ::recv(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
+  case opcode::send:
+    return ::send(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
+  case opcode::receive_message:
+    return ::recvmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
+  case opcode::send_message:
+    return ::sendmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
+  case opcode::accept:
+    if (a.address.size_out)
+      *a.address.size_out = a.address.size;
+    return ::accept4(op.fd_, a.address.address, a.address.size_out, op.flags_);
+  case opcode::connect:
+    return ::connect(op.fd_, a.address.address, a.address.size);
+  default:
+    return attempt_transfer(op);
+  }
+}
+
+bool is_blocked_connect(const operation& op, int result)
+{
+  return op.code_ == opcode::connect && (result == -EINPROGRESS || result == -EALREADY);
+}
+
+// Positional calls need a seekable file; a pipe or terminal opened as a file is read where it stands.
+bool is_ready_now(const operation& op)
+{
+  ::pollfd p = {op.fd_, static_cast<short>(readiness_of(op)), 0};
+  return ::poll(&p, 1, 0) > 0;
+}
+
+} // namespace
+
+unsigned readiness_of(const operation& op)
+{
+  switch (op.code_)
+  {
+  case opcode::poll:
+    return op.args_.events;
+  case opcode::receive:
+  case opcode::receive_message:
+    return (op.flags_ & MSG_OOB) ? POLLPRI : POLLIN;
+  case opcode::accept:
+  case opcode::read:
+  case opcode::read_fixed:
+  case opcode::read_vector:
+    return POLLIN;
+  case opcode::send:
+  case opcode::send_message:
+  case opcode::connect:
+  case opcode::write:
+  case opcode::write_fixed:
+  case opcode::write_vector:
+    return POLLOUT;
+  }
+  return no_events;
+}
+
+bool wants_readiness(const operation& op, int result)
+{
+  return op.code_ != opcode::poll
+    && (result == -EAGAIN || result == -EWOULDBLOCK || is_blocked_connect(op, result));
+}
+
+bool is_to_be_repeated(const operation& op, int result)
+{
+  return op.retry_aborted_ && (result == -ECONNABORTED || result == -EPROTO);
+}
+
+int final_result(const operation& op, int result)
+{
+  // The first attempt was taken back by the kernel after the connection had been made.
+  if (op.code_ == opcode::connect && op.restarted_ && result == -EISCONN)
+    return 0;
+  return result;
+}
+
+std::optional<int> attempt_without_blocking(operation& op)
+{
+  for (;;)
+  {
+    // Descriptors come here because they are O_NONBLOCK, but the program may have changed its mind since.
+    if (!is_ready_now(op))
+      return std::nullopt;
+    const ssize_t transferred = attempt(op);
+    const int result = transferred < 0 ? -errno : static_cast<int>(transferred);
+    if (result == -EINTR || is_to_be_repeated(op, result))
+      continue;
+    if (wants_readiness(op, result))
+      return std::nullopt;
+    return final_result(op, result);
+  }
+}
+
+} // namespace asio_proactor::core

@@ -1,0 +1,31 @@
+//
+// core/retry.hpp: what a result means for an operation: its end, another attempt, or a wait for readiness.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SRC_CORE_RETRY_HPP
+#define ASIO_PROACTOR_SRC_CORE_RETRY_HPP
+
+#include <asio_proactor/core/operation.hpp>
+#include <optional>
+
+namespace asio_proactor::core {
+
+/// The events whose arrival makes another attempt at the operation worthwhile.
+unsigned readiness_of(const operation& op);
+
+/// Whether the call found nothing to do on a descriptor with O_NONBLOCK, and should wait for readiness.
+bool wants_readiness(const operation& op, int result);
+
+/// Whether the result is to be kept from the program and the operation made again.
+bool is_to_be_repeated(const operation& op, int result);
+
+/// The result as the program sees it.
+int final_result(const operation& op, int result);
+
+/// Make the system call, now, without blocking. Nothing when it would block.
+std::optional<int> attempt_without_blocking(operation& op);
+
+} // namespace asio_proactor::core
+
+#endif // ASIO_PROACTOR_SRC_CORE_RETRY_HPP

@@ -1,0 +1,104 @@
+//
+// uring/ring.cpp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include "ring.hpp"
+
+#include "kernel_abi.hpp"
+
+#include <cerrno>
+
+namespace asio_proactor::uring {
+
+namespace {
+
+constexpr std::int64_t nanoseconds_per_second = 1000 * 1000 * 1000;
+
+unsigned load_acquire(const unsigned* p)
+{
+  return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+} // namespace
+
+ring::~ring()
+{
+  if (open_)
+    ::io_uring_queue_exit(&ring_);
+}
+
+int ring::open(const ring_options& options)
+{
+  ::io_uring_params params{};
+  params.flags = options.setup_flags;
+  params.cq_entries = options.completion_entries;
+  if (int error = ::io_uring_queue_init_params(options.entries, &ring_, &params); error < 0)
+    return error;
+  open_ = true;
+  // publish() only moves the tail, so the indirection has to be the identity whichever liburing made the ring.
+  for (unsigned i = 0; i < params.sq_entries; ++i)
+    ring_.sq.array[i] = i;
+  if (has_feature(abi::feature_no_iowait))
+    enter_flags_ |= abi::enter_no_iowait;
+  return 0;
+}
+
+void ring::publish()
+{
+  ring_.sq.sqe_head = ring_.sq.sqe_tail;
+  __atomic_store_n(ring_.sq.ktail, ring_.sq.sqe_tail, __ATOMIC_RELEASE);
+}
+
+bool ring::has_completions() const
+{
+  if (load_acquire(ring_.cq.ktail) != *ring_.cq.khead)
+    return true;
+  return (load_acquire(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+void ring::enter(std::int64_t limit_ns)
+{
+  const unsigned to_submit = load_acquire(ring_.sq.ktail) - load_acquire(ring_.sq.khead);
+  const bool waits = limit_ns != 0;
+  if (to_submit == 0 && !waits && !has_completions())
+    return;
+
+  unsigned flags = IORING_ENTER_GETEVENTS | enter_flags_;
+  ::__kernel_timespec limit{};
+  ::io_uring_getevents_arg argument{};
+  void* extra = nullptr;
+  std::size_t extra_size = _NSIG / 8;
+  if (limit_ns > 0)
+  {
+    limit.tv_sec = limit_ns / nanoseconds_per_second;
+    limit.tv_nsec = limit_ns % nanoseconds_per_second;
+    argument.ts = reinterpret_cast<std::uintptr_t>(&limit);
+    flags |= IORING_ENTER_EXT_ARG;
+    extra = &argument;
+    extra_size = sizeof argument;
+  }
+  // Every failure is one that the next turn repairs: a signal, the time limit, a full completion queue, memory
+  // pressure. What was not submitted stays published.
+  (void)::io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), to_submit, waits ? 1 : 0, flags,
+      static_cast<::sigset_t*>(extra), extra_size);
+}
+
+void ring::register_descriptor()
+{
+  if (::io_uring_register_ring_fd(&ring_) == 1)
+    enter_flags_ |= IORING_ENTER_REGISTERED_RING;
+}
+
+int open_best(ring& r, ring_options options, const unsigned* flag_steps, unsigned step_count)
+{
+  int error = -EINVAL;
+  for (unsigned i = 0; i < step_count && error == -EINVAL; ++i)
+  {
+    options.setup_flags = flag_steps[i];
+    error = r.open(options);
+  }
+  return error;
+}
+
+} // namespace asio_proactor::uring

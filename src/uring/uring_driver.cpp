@@ -1,0 +1,224 @@
+//
+// uring/uring_driver.cpp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include "uring_driver.hpp"
+
+#include "../core/retry.hpp"
+#include "thread_sanitizer.hpp"
+
+#include <cassert>
+#include <poll.h>
+#include <unistd.h>
+
+namespace asio_proactor::uring {
+
+namespace {
+
+// A turn of a busy loop stages about two requests per ready connection; what does not fit costs one more system call.
+constexpr unsigned submission_entries = 1024;
+
+// Bursts beyond this are kept by the kernel (IORING_FEAT_NODROP) at some cost.
+constexpr unsigned completion_entries = 4096;
+
+constexpr unsigned common_flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
+
+// Best first. Without COOP_TASKRUN the kernel interrupts the loop for every completion, at twice the CPU time.
+constexpr unsigned any_thread_flags[] = {
+  common_flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+  common_flags,
+};
+
+// There is no point in a second, private ring unless it may defer its task work to the wait.
+constexpr unsigned one_thread_flags[] = {
+  common_flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG
+    | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+};
+
+template <std::size_t N>
+int open_with(ring& r, const unsigned (&steps)[N])
+{
+  return open_best(r, ring_options{submission_entries, completion_entries, 0}, steps, N);
+}
+
+void prepare_message(::io_uring_sqe& sqe, core::operation& op)
+{
+  const ::msghdr* header = op.args_.message.header;
+  if (op.code_ == core::opcode::receive_message)
+    ::io_uring_prep_recvmsg(&sqe, op.fd_, const_cast<::msghdr*>(header), static_cast<unsigned>(op.flags_));
+  else
+    ::io_uring_prep_sendmsg(&sqe, op.fd_, header, static_cast<unsigned>(op.flags_));
+}
+
+void prepare_vector(::io_uring_sqe& sqe, core::operation& op)
+{
+  const auto& a = op.args_.vector;
+  const auto count = static_cast<unsigned>(a.count);
+  if (op.code_ == core::opcode::read_vector)
+    ::io_uring_prep_readv(&sqe, op.fd_, a.vectors, count, a.offset);
+  else
+    ::io_uring_prep_writev(&sqe, op.fd_, a.vectors, count, a.offset);
+}
+
+void prepare_buffer(::io_uring_sqe& sqe, core::operation& op)
+{
+  const auto& a = op.args_.buffer;
+  // The kernel's length is 32 bits wide; a shorter transfer is always allowed.
+  constexpr std::size_t longest = 0x7ffff000;
+  const auto size = static_cast<unsigned>(a.size < longest ? a.size : longest);
+  switch (op.code_)
+  {
+  case core::opcode::receive:
+    ::io_uring_prep_recv(&sqe, op.fd_, a.data, size, op.flags_);
+    break;
+  case core::opcode::send:
+    ::io_uring_prep_send(&sqe, op.fd_, a.data, size, op.flags_);
+    break;
+  case core::opcode::read:
+    ::io_uring_prep_read(&sqe, op.fd_, a.data, size, a.offset);
+    break;
+  case core::opcode::write:
+    ::io_uring_prep_write(&sqe, op.fd_, a.data, size, a.offset);
+    break;
+  case core::opcode::read_fixed:
+    ::io_uring_prep_read_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_);
+    break;
+  default:
+    ::io_uring_prep_write_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_);
+    break;
+  }
+}
+
+void prepare_accept(::io_uring_sqe& sqe, core::operation& op)
+{
+  auto& a = op.args_.address;
+  // A second attempt must not find the length that the first one left.
+  if (a.size_out)
+    *a.size_out = a.size;
+  ::io_uring_prep_accept(&sqe, op.fd_, a.address, a.size_out, op.flags_);
+}
+
+void prepare(::io_uring_sqe& sqe, core::operation& op)
+{
+  if (op.progress_ == core::progress::polling)
+    return ::io_uring_prep_poll_add(&sqe, op.fd_, core::readiness_of(op));
+  switch (op.code_)
+  {
+  case core::opcode::poll:
+    return ::io_uring_prep_poll_add(&sqe, op.fd_, op.args_.events);
+  case core::opcode::accept:
+    return prepare_accept(sqe, op);
+  case core::opcode::connect:
+    return ::io_uring_prep_connect(&sqe, op.fd_, op.args_.address.address, op.args_.address.size);
+  case core::opcode::receive_message:
+  case core::opcode::send_message:
+    return prepare_message(sqe, op);
+  case core::opcode::read_vector:
+  case core::opcode::write_vector:
+    return prepare_vector(sqe, op);
+  default:
+    return prepare_buffer(sqe, op);
+  }
+}
+
+} // namespace
+
+int uring_driver::open(core::driver_use use)
+{
+  if (use == core::driver_use::any_thread)
+    return open_with(ring_, any_thread_flags);
+  if (int error = open_with(ring_, one_thread_flags); error < 0)
+    return error;
+  ring_.register_descriptor();
+  return 0;
+}
+
+bool uring_driver::submit(core::operation& op)
+{
+  ::io_uring_sqe* sqe = ring_.next_entry();
+  if (!sqe)
+    return false;
+  prepare(*sqe, op);
+  sqe->user_data = reinterpret_cast<std::uintptr_t>(&op);
+  hand_to_kernel(&op);
+  return true;
+}
+
+bool uring_driver::cancel(core::operation& op)
+{
+  ::io_uring_sqe* sqe = ring_.next_entry();
+  if (!sqe)
+    return false;
+  ::io_uring_prep_cancel(sqe, &op, 0);
+  sqe->user_data = nobody;
+  // What became of the cancellation is told by the operation's own completion.
+  if (ring_.has_feature(IORING_FEAT_CQE_SKIP))
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  return true;
+}
+
+void uring_driver::prepare_enter()
+{
+  if (!wake_is_armed_)
+    arm_wake_up();
+  ring_.publish();
+}
+
+void uring_driver::arm_wake_up()
+{
+  ::io_uring_sqe* sqe = ring_.next_entry();
+  if (!sqe)
+    return; // The next turn follows at once: this one had more to submit than fits.
+  if (multishot_poll_)
+    ::io_uring_prep_poll_multishot(sqe, wake_.descriptor(), POLLIN);
+  else
+    ::io_uring_prep_poll_add(sqe, wake_.descriptor(), POLLIN);
+  sqe->user_data = wake_up;
+  wake_is_armed_ = true;
+}
+
+void uring_driver::woken_up(const ::io_uring_cqe& cqe)
+{
+  if (cqe.flags & IORING_CQE_F_MORE)
+    return;
+  wake_is_armed_ = false;
+  if (cqe.res == -EINVAL)
+    multishot_poll_ = false;
+  // A one-shot poll looks at the level, so the event has to be taken back before the next one.
+  std::uint64_t count;
+  [[maybe_unused]] auto n = ::read(wake_.descriptor(), &count, sizeof count);
+}
+
+void uring_driver::collect(core::completion_sink& sink)
+{
+  unsigned head;
+  unsigned count = 0;
+  ::io_uring_cqe* cqe;
+  io_uring_for_each_cqe(ring_.native(), head, cqe)
+  {
+    ++count;
+    if (cqe->user_data == wake_up)
+      woken_up(*cqe);
+    else if (cqe->user_data != nobody)
+    {
+      auto* op = reinterpret_cast<core::operation*>(static_cast<std::uintptr_t>(cqe->user_data));
+      take_from_kernel(op);
+      sink.completed(*op, cqe->res);
+    }
+  }
+  ::io_uring_cq_advance(ring_.native(), count);
+}
+
+std::error_code uring_driver::register_buffers(const ::iovec* buffers, unsigned count)
+{
+  const int result = ::io_uring_register_buffers(ring_.native(), buffers, count);
+  return result < 0 ? std::error_code(-result, std::system_category()) : std::error_code();
+}
+
+void uring_driver::unregister_buffers()
+{
+  (void)::io_uring_unregister_buffers(ring_.native());
+}
+
+} // namespace asio_proactor::uring

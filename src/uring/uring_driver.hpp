@@ -1,0 +1,55 @@
+//
+// uring/uring_driver.hpp: operations on an io_uring.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SRC_URING_URING_DRIVER_HPP
+#define ASIO_PROACTOR_SRC_URING_URING_DRIVER_HPP
+
+#include "ring.hpp"
+
+#include <asio_proactor/core/driver.hpp>
+
+namespace asio_proactor::uring {
+
+/// One ring. An operation is one submission entry, its address is the entry's user_data.
+class uring_driver final : public core::driver
+{
+public:
+  explicit uring_driver(const core::wake_event& wake)
+    : wake_(wake)
+  {
+  }
+
+  /// Returns 0 or -errno.
+  int open(core::driver_use use);
+
+  bool submit(core::operation& op) override;
+  bool cancel(core::operation& op) override;
+  unsigned staged() const override { return ring_.staged(); }
+  bool has_news() const override { return ring_.staged() != 0 || ring_.has_completions(); }
+  void prepare_enter() override;
+  void enter(core::wait_limit limit) override { ring_.enter(limit.nanoseconds); }
+  void collect(core::completion_sink& sink) override;
+  std::error_code register_buffers(const ::iovec* buffers, unsigned count) override;
+  void unregister_buffers() override;
+
+  const ring& native_ring() const { return ring_; }
+
+private:
+  // user_data values that are no operation's address.
+  static constexpr std::uint64_t nobody = 0;
+  static constexpr std::uint64_t wake_up = 1;
+
+  void arm_wake_up();
+  void woken_up(const ::io_uring_cqe& cqe);
+
+  const core::wake_event& wake_;
+  ring ring_;
+  bool wake_is_armed_ = false;
+  bool multishot_poll_ = true; // Until the kernel says it does not know it (before 5.13).
+};
+
+} // namespace asio_proactor::uring
+
+#endif // ASIO_PROACTOR_SRC_URING_URING_DRIVER_HPP
