@@ -53,7 +53,7 @@ void proactor::start(io_object& object, direction d, operation& op)
     object.head_[i] = &op;
   object.tail_[i] = &op;
 
-  if (before && !object.overlapping_)
+  if (before && !object.overlapping_ && d != direction::readiness)
     op.progress_ = progress::waiting;
   else
   {

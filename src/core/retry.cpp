@@ -111,8 +111,17 @@ bool wants_readiness(const operation& op, int result)
     && (result == -EAGAIN || result == -EWOULDBLOCK || is_blocked_connect(op, result));
 }
 
+unsigned waking_events(unsigned events)
+{
+  // io_uring's poll does not wake up for EPOLLPRI (it is part of IO_ASYNC_POLL_COMMON in io_uring/poll.h, seen on 6.18),
+  // but a socket signals urgent data together with EPOLLRDBAND, which is no lasting state of it.
+  return (events & POLLPRI) ? events | POLLRDBAND : events;
+}
+
 bool is_to_be_repeated(const operation& op, int result)
 {
+  if (op.code_ == opcode::poll)
+    return result >= 0 && waking_events(op.args_.events) != op.args_.events && !is_ready_now(op);
   return op.retry_aborted_ && (result == -ECONNABORTED || result == -EPROTO);
 }
 

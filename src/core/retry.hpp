@@ -14,6 +14,9 @@ namespace asio_proactor::core {
 /// The events whose arrival makes another attempt at the operation worthwhile.
 unsigned readiness_of(const operation& op);
 
+/// What to ask a poll request for, so that it wakes up for all of the events; it may then wake up for more.
+unsigned waking_events(unsigned events);
+
 /// Whether the call found nothing to do on a descriptor with O_NONBLOCK, and should wait for readiness.
 bool wants_readiness(const operation& op, int result);
 

@@ -102,11 +102,11 @@ void prepare_accept(::io_uring_sqe& sqe, core::operation& op)
 void prepare(::io_uring_sqe& sqe, core::operation& op)
 {
   if (op.progress_ == core::progress::polling)
-    return ::io_uring_prep_poll_add(&sqe, op.fd_, core::readiness_of(op));
+    return ::io_uring_prep_poll_add(&sqe, op.fd_, core::waking_events(core::readiness_of(op)));
   switch (op.code_)
   {
   case core::opcode::poll:
-    return ::io_uring_prep_poll_add(&sqe, op.fd_, op.args_.events);
+    return ::io_uring_prep_poll_add(&sqe, op.fd_, core::waking_events(op.args_.events));
   case core::opcode::accept:
     return prepare_accept(sqe, op);
   case core::opcode::connect:

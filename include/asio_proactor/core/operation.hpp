@@ -33,15 +33,16 @@ enum class opcode : std::uint8_t
   write_fixed      ///< as write, from a registered buffer.
 };
 
-/// The queue of an io_object an operation waits in. Operations of one direction on one object start in order.
+/// The queue of an io_object an operation stands in.
 enum class direction : std::uint8_t
 {
-  read,
-  write,
-  except
+  read,     ///< Started one after the other, so that the first gets the first bytes.
+  write,    ///< The same.
+  except,   ///< The same, for urgent data.
+  readiness ///< Waits: all at once, and beside the transfers. One event ends every wait for it.
 };
 
-constexpr int direction_count = 3;
+constexpr int direction_count = 4;
 
 /// Who holds an operation at the moment.
 enum class progress : std::uint8_t

@@ -194,9 +194,8 @@ public:
   void async_wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, Handler& handler,
       const IoExecutor& io_executor)
   {
-    const wait_parameters p = wait_parameters::of(w);
-    start<plain_operation<wait_intent, Handler, IoExecutor>>(impl, p.queue, "async_wait", handler, io_executor,
-        always_in_kernel(), impl.descriptor_, p.events);
+    start<plain_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, "async_wait", handler,
+        io_executor, always_in_kernel(), impl.descriptor_, events_of(w));
   }
 
   // --- Writing --------------------------------------------------------------------------------------------------
@@ -230,7 +229,7 @@ public:
   void async_write_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
       const IoExecutor& io_executor)
   {
-    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::write,
+    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness,
         "async_write_some(null_buffers)", handler, io_executor, always_in_kernel(), impl.descriptor_, POLLOUT);
   }
 
@@ -282,7 +281,7 @@ public:
   void async_read_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
       const IoExecutor& io_executor)
   {
-    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::read,
+    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness,
         "async_read_some(null_buffers)", handler, io_executor, always_in_kernel(), impl.descriptor_, POLLIN);
   }
 

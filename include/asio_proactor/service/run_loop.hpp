@@ -108,8 +108,8 @@ public:
   /// Tell the leader, if it sleeps, that there is something new for it: an operation, a cancellation, a timer.
   void wake_leader();
 
-  /// The same after an operation was started. A running thread rather submits it itself, at once: its handler may be
-  /// about to wait for the result.
+  /// The same after an operation was started. Where the leader sleeps a running thread submits it itself, at once: its
+  /// handler may be about to wait for the result. So does anybody while no thread runs the loop.
   void operation_was_started(guard& held);
 
   /// Queue operations whose work is counted already, with the lock held.

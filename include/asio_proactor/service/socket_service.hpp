@@ -164,7 +164,7 @@ public:
   void async_send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&, message_flags,
       Handler& handler, const IoExecutor& io_executor)
   {
-    start_readiness(impl, POLLOUT, core::direction::write, "async_send_to(null_buffers)", handler, io_executor);
+    start_readiness(impl, POLLOUT, "async_send_to(null_buffers)", handler, io_executor);
   }
 
   template <class Sequence>
@@ -196,7 +196,8 @@ public:
       message_flags flags, Handler& handler, const IoExecutor& io_executor)
   {
     start<transfer_operation<receive_from_intent<Sequence, endpoint_type>, Handler, IoExecutor>>(impl,
-        receive_queue(flags), "async_receive_from", handler, io_executor, always_in_kernel(), impl.socket_, sequence,
+        receive_queue(flags), "async_receive_from", handler, io_executor,
+        unless_empty_and_when_ready{false, is_urgent(flags)}, impl.socket_, sequence,
         sender, flags);
   }
 
@@ -205,7 +206,7 @@ public:
       message_flags flags, Handler& handler, const IoExecutor& io_executor)
   {
     sender = endpoint_type();
-    start_readiness(impl, receive_events(flags), receive_queue(flags), "async_receive_from(null_buffers)", handler,
+    start_readiness(impl, receive_events(flags), "async_receive_from(null_buffers)", handler,
         io_executor);
   }
 

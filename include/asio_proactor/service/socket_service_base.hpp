@@ -158,9 +158,8 @@ public:
   void async_wait(base_implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
       const IoExecutor& io_executor)
   {
-    const wait_parameters p = wait_parameters::of(w);
-    start<plain_operation<wait_intent, Handler, IoExecutor>>(impl, p.queue, "async_wait", handler, io_executor,
-        always_in_kernel(), impl.socket_, p.events);
+    start<plain_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, "async_wait", handler,
+        io_executor, always_in_kernel(), impl.socket_, events_of(w));
   }
 
   // --- Sending --------------------------------------------------------------------------------------------------
@@ -194,7 +193,7 @@ public:
   void async_send(base_implementation_type& impl, const asio::null_buffers&, message_flags, Handler& handler,
       const IoExecutor& io_executor)
   {
-    start_readiness(impl, POLLOUT, core::direction::write, "async_send(null_buffers)", handler, io_executor);
+    start_readiness(impl, POLLOUT, "async_send(null_buffers)", handler, io_executor);
   }
 
   // --- Receiving ------------------------------------------------------------------------------------------------
@@ -221,15 +220,15 @@ public:
   {
     start<transfer_operation<receive_intent<Sequence>, Handler, IoExecutor>>(impl, receive_queue(flags),
         "async_receive", handler, io_executor,
-        unless_empty{has_nothing_for_stream<asio::mutable_buffer>(impl, sequence)}, impl.socket_, impl.state_, sequence,
-        flags);
+        unless_empty_and_when_ready{has_nothing_for_stream<asio::mutable_buffer>(impl, sequence), is_urgent(flags)},
+        impl.socket_, impl.state_, sequence, flags);
   }
 
   template <class Handler, class IoExecutor>
   void async_receive(base_implementation_type& impl, const asio::null_buffers&, message_flags flags, Handler& handler,
       const IoExecutor& io_executor)
   {
-    start_readiness(impl, receive_events(flags), receive_queue(flags), "async_receive(null_buffers)", handler,
+    start_readiness(impl, receive_events(flags), "async_receive(null_buffers)", handler,
         io_executor);
   }
 
@@ -254,7 +253,7 @@ public:
       message_flags& out_flags, Handler& handler, const IoExecutor& io_executor)
   {
     start<transfer_operation<receive_with_flags_intent<Sequence>, Handler, IoExecutor>>(impl, receive_queue(in_flags),
-        "async_receive_with_flags", handler, io_executor, always_in_kernel(), impl.socket_, impl.state_, sequence,
+        "async_receive_with_flags", handler, io_executor, unless_empty_and_when_ready{false, is_urgent(in_flags)}, impl.socket_, impl.state_, sequence,
         in_flags, out_flags);
   }
 
@@ -264,7 +263,7 @@ public:
   {
     // No message is received, so there are none to report.
     out_flags = 0;
-    start_readiness(impl, receive_events(in_flags), receive_queue(in_flags), "async_receive_with_flags(null_buffers)",
+    start_readiness(impl, receive_events(in_flags), "async_receive_with_flags(null_buffers)",
         handler, io_executor);
   }
 
@@ -303,15 +302,14 @@ protected:
     return static_cast<bool>(ec);
   }
 
+  static bool is_urgent(message_flags flags) { return (flags & asio::socket_base::message_out_of_band) != 0; }
+
   static core::direction receive_queue(message_flags flags)
   {
-    return (flags & asio::socket_base::message_out_of_band) ? core::direction::except : core::direction::read;
+    return is_urgent(flags) ? core::direction::except : core::direction::read;
   }
 
-  static unsigned receive_events(message_flags flags)
-  {
-    return (flags & asio::socket_base::message_out_of_band) ? POLLPRI : POLLIN;
-  }
+  static unsigned receive_events(message_flags flags) { return is_urgent(flags) ? POLLPRI : POLLIN; }
 
   template <class Buffer, class Sequence>
   static bool has_nothing_for_stream(const base_implementation_type& impl, const Sequence& sequence)
@@ -330,10 +328,10 @@ protected:
 
   // Operations on null_buffers report a size, though it is always zero.
   template <class Handler, class IoExecutor>
-  void start_readiness(base_implementation_type& impl, unsigned events, core::direction d, const char* function,
-      Handler& handler, const IoExecutor& io_executor)
+  void start_readiness(base_implementation_type& impl, unsigned events, const char* function, Handler& handler,
+      const IoExecutor& io_executor)
   {
-    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, d, function, handler, io_executor,
+    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, function, handler, io_executor,
         always_in_kernel(), impl.socket_, events);
   }
 

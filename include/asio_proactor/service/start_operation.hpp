@@ -108,40 +108,34 @@ struct unless_empty
   }
 };
 
-/// For descriptors with O_NONBLOCK, where the kernel answers at once instead of waiting.
+/// For transfers that the kernel would not wait with: on a descriptor with O_NONBLOCK, or of urgent data.
 struct unless_empty_and_when_ready
 {
   bool is_empty;
-  bool is_non_blocking;
+  bool polls_first;
 
   template <class Operation>
   begin operator()(Operation& op) const
   {
-    op.poll_first_ = is_non_blocking;
+    op.poll_first_ = polls_first;
     return is_empty ? begin::complete_at_once : begin::in_kernel;
   }
 };
 
-/// The poll(2) events and the queue that stand for one of Asio's wait types. Nothing for a wrong value.
-struct wait_parameters
+/// The poll(2) events that stand for one of Asio's wait types.
+template <class WaitType>
+unsigned events_of(WaitType w)
 {
-  unsigned events;
-  core::direction queue;
-
-  template <class WaitType>
-  static wait_parameters of(WaitType w)
+  switch (w)
   {
-    switch (w)
-    {
-    case WaitType::wait_read:
-      return {POLLIN, core::direction::read};
-    case WaitType::wait_write:
-      return {POLLOUT, core::direction::write};
-    default:
-      return {POLLPRI | POLLERR | POLLHUP, core::direction::except};
-    }
+  case WaitType::wait_read:
+    return POLLIN;
+  case WaitType::wait_write:
+    return POLLOUT;
+  default:
+    return POLLPRI | POLLERR | POLLHUP;
   }
-};
+}
 
 } // namespace asio_proactor::service
 

@@ -386,6 +386,9 @@ inline void run_loop::wake_leader()
 
 inline void run_loop::operation_was_started(guard& held)
 {
+  // Nobody would take a turn soon: the program prepares things before it calls run(), or runs the loop in slices.
+  if (runners_ == 0)
+    return proactor()->submit_beside_leader(held);
   if (!leader_sleeps_.load(std::memory_order_relaxed))
     return;
   if (this_thread() && !proactor()->fast_driver_in_use())
