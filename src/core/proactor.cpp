@@ -153,6 +153,8 @@ void proactor::restart(operation& op, bool poll_first)
 
 void proactor::finish(operation& op, int result)
 {
+  if (op.result_is_moot_)
+    result = discard_result(op, result);
   op.result_ = result;
   op.progress_ = progress::idle;
   if (op.object_)

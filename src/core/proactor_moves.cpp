@@ -63,8 +63,20 @@ bool proactor::all_within_reach(const io_object& object) const
   return true;
 }
 
-void proactor::deregister(guard& held, io_object& object, int fd)
+void proactor::forget_sent_cancellations(io_object& object)
 {
+  for (operation* head : object.head_)
+    for (operation* op = head; op; op = op->object_next_)
+      op->cancel_sent_ = false;
+  queue_cancellation(object);
+}
+
+void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fate fate)
+{
+  if (fate == descriptor_fate::closed)
+    for (operation* head : object.head_)
+      for (operation* op = head; op; op = op->object_next_)
+        op->result_is_moot_ = true;
   cancel(object);
   detach_pending(object);
   if (object.in_kernel_ != 0)
@@ -89,6 +101,8 @@ void proactor::drain(guard& held, io_object& object)
     for (ring_index ring : {home_ring, fast_ring})
       if (driver_at(ring) && may_enter(ring) && in_kernel_[ring] != 0)
         enter_and_collect(held, ring, all_staged ? limit : wait_limit{});
+    if (object.in_kernel_ != 0)
+      forget_sent_cancellations(object);
   }
   while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
 }
@@ -115,6 +129,11 @@ void proactor::empty_driver(guard& held, ring_index ring)
   {
     const bool all_asked = stage_recall(ring);
     enter_and_collect(held, ring, all_asked ? drain_step : wait_limit{});
+    if (all_asked)
+      for (io_object* object = objects_.first(); object; object = object->next_)
+        for (operation* head : object->head_)
+          for (operation* op = head; op; op = op->object_next_)
+            op->cancel_sent_ = false;
   }
 }
 
@@ -168,7 +187,11 @@ void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
     return;
   }
   if (home_)
+  {
     empty_driver(held, home_ring);
+    home_->rest();
+    enter_and_collect(held, home_ring, wait_limit{});
+  }
   fast_ = std::move(d);
   fast_owner_ = &thread_marker;
 }

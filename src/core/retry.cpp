@@ -133,6 +133,13 @@ int final_result(const operation& op, int result)
   return result;
 }
 
+int discard_result(const operation& op, int result)
+{
+  if (op.code_ == opcode::accept && result >= 0)
+    ::close(result);
+  return -ECANCELED;
+}
+
 std::optional<int> attempt_without_blocking(operation& op)
 {
   for (;;)

@@ -26,6 +26,9 @@ bool is_to_be_repeated(const operation& op, int result);
 /// The result as the program sees it.
 int final_result(const operation& op, int result);
 
+/// Undo what an operation that counts as cancelled has done after all. Returns -ECANCELED.
+int discard_result(const operation& op, int result);
+
 /// Make the system call, now, without blocking. Nothing when it would block.
 std::optional<int> attempt_without_blocking(operation& op);
 

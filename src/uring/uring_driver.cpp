@@ -178,6 +178,15 @@ void uring_driver::arm_wake_up()
   wake_is_armed_ = true;
 }
 
+void uring_driver::rest()
+{
+  ::io_uring_sqe* sqe = wake_is_armed_ ? ring_.next_entry() : nullptr;
+  if (!sqe)
+    return;
+  ::io_uring_prep_cancel64(sqe, wake_up, 0);
+  sqe->user_data = nobody;
+}
+
 void uring_driver::woken_up(const ::io_uring_cqe& cqe)
 {
   if (cqe.flags & IORING_CQE_F_MORE)

@@ -30,6 +30,7 @@ public:
   bool has_news() const override { return ring_.staged() != 0 || ring_.has_completions(); }
   void prepare_enter() override;
   void enter(core::wait_limit limit) override { ring_.enter(limit.nanoseconds); }
+  void rest() override;
   void collect(core::completion_sink& sink) override;
   std::error_code register_buffers(const ::iovec* buffers, unsigned count) override;
   void unregister_buffers() override;

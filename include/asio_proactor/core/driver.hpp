@@ -66,6 +66,9 @@ public:
   /// Hand over what is prepared and wait until a completion is there, the wake_event is signalled or the limit has passed.
   virtual void enter(wait_limit limit) = 0;
 
+  /// Stage what it takes to not be woken up any more, as nobody is going to wait here until the next prepare_enter().
+  virtual void rest() = 0;
+
   /// Pass every available completion to the sink.
   virtual void collect(completion_sink& sink) = 0;
 

@@ -55,6 +55,13 @@ public:
   /// Ask for the end of the operation of an object that carries the key, if it is still unfinished.
   void cancel_by_key(io_object& object, void* key);
 
+  /// What becomes of the descriptor of a deregistered object.
+  enum class descriptor_fate
+  {
+    closed,  ///< An operation that ends from now on was cancelled, even if the kernel was faster.
+    released ///< It lives on elsewhere: data that an operation has taken is reported, or it would be lost.
+  };
+
   /// Cancel all operations of an object, see to it that no request names its descriptor any more, and give it back.
   /**
    * When it returns the descriptor may be closed and its number reused. It enters the kernel only if an operation of
@@ -62,7 +69,7 @@ public:
    * for after a short time, which only a loop thread that is stuck in a handler can cause; the call then shuts down
    * the socket, so that the peer sees the end of the connection even so.
    */
-  void deregister(guard& held, io_object& object, int fd);
+  void deregister(guard& held, io_object& object, int fd, descriptor_fate fate);
 
   /// Cancel whatever is unfinished, wait until the kernel has let go of it, and collect it for destruction.
   void abandon_all(guard& held, operation_queue& abandoned);
@@ -135,6 +142,9 @@ private:
   void queue_cancellation(io_object& object);
   void give_back_if_over(io_object& object);
   void detach_pending(io_object& object);
+
+  // A cancellation can miss a request that is being carried out at that moment, so who waits asks again.
+  void forget_sent_cancellations(io_object& object);
 
   // Translate wanted cancellations and started operations into requests. Return whether all found room.
   bool stage_requests(driver& d, ring_index ring);

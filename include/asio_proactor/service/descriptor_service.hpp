@@ -116,7 +116,7 @@ public:
     if (is_open(impl))
     {
       BOOST_ASIO_HANDLER_OPERATION((engine_.context(), "descriptor", &impl, impl.descriptor_, "release"));
-      engine_.deregister(impl.object_, impl.descriptor_);
+      engine_.deregister(impl.object_, impl.descriptor_, core::proactor::descriptor_fate::released);
       construct(impl);
     }
     return fd;

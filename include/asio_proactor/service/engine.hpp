@@ -49,7 +49,8 @@ public:
 
   /// Cancel everything, get the requests out of the kernel and forget the object; the descriptor may be closed then.
   /** @param o May be null. */
-  void deregister(object*& o, int fd);
+  void deregister(object*& o, int fd,
+      core::proactor::descriptor_fate fate = core::proactor::descriptor_fate::closed);
 
   void start(object& o, core::direction d, io_operation* op);
 

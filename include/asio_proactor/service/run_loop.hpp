@@ -49,8 +49,9 @@ public:
   using queue = asio_detail::op_queue<operation>;
   using guard = core::biased_mutex::guard;
 
+  /// @param owner What handlers' operations are told to be run by: the address of the scheduler they know.
   /// @param own_thread Whether the loop is to run itself, in a thread that ends with shutdown().
-  explicit run_loop(bool own_thread);
+  run_loop(void* owner, bool own_thread);
   ~run_loop();
 
   run_loop(const run_loop&) = delete;
@@ -127,6 +128,7 @@ private:
     }
   };
 
+  class leadership;
   class runner;
   struct thread_info;
   struct work_cleanup;
@@ -170,6 +172,7 @@ private:
   mutable core::biased_mutex mutex_;
   queue ready_;
   turn_marker marker_;
+  void* const owner_;
   inbox inbox_;
   work_count work_;
   asio_detail::timer_queue_set timers_;

@@ -71,7 +71,7 @@ public:
     if (refuse_closed(impl, ec))
       return asio_detail::invalid_socket;
     BOOST_ASIO_HANDLER_OPERATION((engine_.context(), "socket", &impl, impl.socket_, "release"));
-    engine_.deregister(impl.object_, impl.socket_);
+    engine_.deregister(impl.object_, impl.socket_, core::proactor::descriptor_fate::released);
     const int fd = impl.socket_;
     construct(impl);
     return fd;

@@ -33,7 +33,7 @@ public:
   scheduler(execution_context& context, int concurrency_hint = 0, bool own_thread = true,
       get_task_func_type = nullptr)
     : execution_context_service_base<scheduler>(context),
-      run_loop(own_thread),
+      run_loop(this, own_thread),
       concurrency_hint_(concurrency_hint)
   {
     BOOST_ASIO_HANDLER_TRACKING_INIT;
@@ -48,14 +48,14 @@ public:
 
   explicit scheduler(execution_context& context, bool own_thread = true, get_task_func_type = nullptr)
     : execution_context_service_base<scheduler>(context),
-      run_loop(own_thread)
+      run_loop(this, own_thread)
   {
     BOOST_ASIO_HANDLER_TRACKING_INIT;
   }
 
   scheduler(internal, execution_context& context)
     : execution_context_service_base<scheduler>(context),
-      run_loop(false)
+      run_loop(this, false)
   {
     BOOST_ASIO_HANDLER_TRACKING_INIT;
   }

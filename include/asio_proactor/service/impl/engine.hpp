@@ -8,12 +8,12 @@
 
 namespace asio_proactor::service {
 
-inline void engine::deregister(object*& o, int fd)
+inline void engine::deregister(object*& o, int fd, core::proactor::descriptor_fate fate)
 {
   if (!o)
     return;
   guard held(loop_.mutex());
-  proactor_.deregister(held, *o, fd);
+  proactor_.deregister(held, *o, fd, fate);
   o = nullptr;
   // The handlers of what was cancelled are ready now.
   loop_.wake_leader();

@@ -96,7 +96,40 @@ struct run_loop::work_cleanup
   ~work_cleanup() { loop_.work_finished(); }
 };
 
-inline run_loop::run_loop(bool own_thread)
+/// Taking a turn, also one that ends with an exception: there is always a next one.
+class run_loop::leadership
+{
+public:
+  leadership(run_loop& loop, guard& held, bool has_marker)
+    : loop_(loop),
+      held_(held),
+      has_marker_(has_marker)
+  {
+    loop_.leader_is_there_ = true;
+  }
+
+  leadership(const leadership&) = delete;
+  leadership& operator=(const leadership&) = delete;
+
+  ~leadership()
+  {
+    if (!held_.owns_lock())
+      held_.lock();
+    loop_.leader_is_there_ = false;
+    if (loop_.idle_threads_ != 0 && !loop_.ready_.empty())
+      loop_.idle_condition_.notify_one();
+    if (has_marker_)
+      loop_.ready_.push(&loop_.marker_);
+  }
+
+private:
+  run_loop& loop_;
+  guard& held_;
+  const bool has_marker_;
+};
+
+inline run_loop::run_loop(void* owner, bool own_thread)
+  : owner_(owner)
 {
   ready_.push(&marker_);
   if (own_thread)
@@ -211,9 +244,8 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
         ready_.push(&marker_);
         return 0;
       }
+      leadership leads(*this, held, is_last);
       take_turn(held, may_wait ? limit_ns : core::wait_limit::no_wait);
-      if (is_last)
-        ready_.push(&marker_);
       has_waited = has_waited || may_wait;
     }
     else
@@ -235,7 +267,7 @@ inline void run_loop::run_operation(guard& held, thread_info& info, operation* o
     wake_one(held);
   held.unlock();
   work_cleanup on_exit{*this};
-  op->complete(this, error_code(), 0);
+  op->complete(owner_, error_code(), 0);
   info.rethrow_pending_exception();
 }
 
@@ -266,16 +298,12 @@ inline void run_loop::take_turn(guard& held, std::int64_t limit_ns)
   if (!turn_has_a_purpose(limit_ns != core::wait_limit::no_wait))
     return;
   unsent_is_timed_ = false;
-  leader_is_there_ = true;
   if (proactor())
     wait_in_kernel(held, shorten_for_timers(limit_ns));
   else if (limit_ns != core::wait_limit::no_wait)
     wait_in_parking_spot(held, shorten_for_timers(limit_ns));
-  leader_is_there_ = false;
   gather_completions();
   timers_.get_ready_timers(ready_);
-  if (idle_threads_ != 0 && !ready_.empty())
-    idle_condition_.notify_one();
 }
 
 inline core::wait_limit run_loop::shorten_for_timers(std::int64_t limit_ns)

@@ -1,0 +1,165 @@
+// Copyright (c) 2025 the asio_proactor authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE or https://www.boost.org/LICENSE_1_0.txt)
+//
+// An echo server in plain Boost.Asio with callbacks, as anybody would write it.
+//
+//   echo --protocol=tcp|unix|udp [--path=FILE] [--buffer=BYTES] [--threads=N] [--slots=N] [--once=1]
+//
+// --once closes each connection after its first echo. --slots is the number of datagrams that may be under way at once.
+// Prints its port (or path) on stdout; SIGTERM ends it with a line of JSON about the CPU time used.
+#include <boost/asio.hpp>
+
+#include <iostream>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "usage_report.hpp"
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+template <class Socket>
+class session : public std::enable_shared_from_this<session<Socket>>
+{
+public:
+  session(Socket socket, std::size_t buffer_size, bool once)
+    : socket_(std::move(socket)),
+      buffer_(buffer_size),
+      once_(once)
+  {}
+
+  void read()
+  {
+    socket_.async_read_some(asio::buffer(buffer_),
+                            [self = this->shared_from_this()](error_code error, std::size_t size) {
+                              if (!error)
+                                self->write(size);
+                            });
+  }
+
+private:
+  void write(std::size_t size)
+  {
+    asio::async_write(socket_, asio::buffer(buffer_, size),
+                      [self = this->shared_from_this()](error_code error, std::size_t) {
+                        if (!error && !self->once_)
+                          self->read();
+                      });
+  }
+
+  Socket socket_;
+  std::vector<char> buffer_;
+  bool once_;
+};
+
+template <class Protocol>
+class stream_server
+{
+public:
+  stream_server(asio::io_context& context, const typename Protocol::endpoint& endpoint, std::size_t buffer_size,
+                bool once)
+    : acceptor_(context, endpoint, false),
+      buffer_size_(buffer_size),
+      once_(once)
+  {
+    acceptor_.listen(4096);
+  }
+
+  auto endpoint() const { return acceptor_.local_endpoint(); }
+
+  void accept()
+  {
+    acceptor_.async_accept([this](error_code error, typename Protocol::socket socket) {
+      if (!error)
+      {
+        if constexpr (std::is_same_v<Protocol, asio::ip::tcp>)
+          socket.set_option(asio::ip::tcp::no_delay(true));
+        std::make_shared<session<typename Protocol::socket>>(std::move(socket), buffer_size_, once_)->read();
+      }
+      accept();
+    });
+  }
+
+private:
+  typename Protocol::acceptor acceptor_;
+  std::size_t buffer_size_;
+  bool once_;
+};
+
+// One of several datagrams that may be under way at once on the server's single socket.
+class datagram_slot
+{
+public:
+  datagram_slot(asio::ip::udp::socket& socket, std::size_t buffer_size) : socket_(socket), buffer_(buffer_size) {}
+
+  void receive()
+  {
+    socket_.async_receive_from(asio::buffer(buffer_), peer_, [this](error_code error, std::size_t size) {
+      if (error)
+        return receive();
+      socket_.async_send_to(asio::buffer(buffer_, size), peer_, [this](error_code, std::size_t) { receive(); });
+    });
+  }
+
+private:
+  asio::ip::udp::socket& socket_;
+  asio::ip::udp::endpoint peer_;
+  std::vector<char> buffer_;
+};
+
+void run(asio::io_context& context, std::size_t threads)
+{
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < threads; ++i)
+    others.emplace_back([&context] { context.run(); });
+  context.run();
+  for (std::thread& each : others)
+    each.join();
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+  bench::report_usage_on_sigterm();
+  const std::string protocol = bench::option(argc, argv, "protocol", "tcp");
+  const std::size_t buffer_size = bench::number_option(argc, argv, "buffer", 4096);
+  const std::size_t threads = bench::number_option(argc, argv, "threads", 1);
+  const bool once = bench::number_option(argc, argv, "once", 0) != 0;
+  asio::io_context context;
+  if (protocol == "tcp")
+  {
+    stream_server<asio::ip::tcp> server(context, {asio::ip::address_v4::loopback(), 0}, buffer_size, once);
+    std::cout << server.endpoint().port() << std::endl;
+    server.accept();
+    run(context, threads);
+  }
+  else if (protocol == "unix")
+  {
+    stream_server<asio::local::stream_protocol> server(context, {bench::option(argc, argv, "path", "")}, buffer_size,
+                                                       once);
+    std::cout << server.endpoint().path() << std::endl;
+    server.accept();
+    run(context, threads);
+  }
+  else if (protocol == "udp")
+  {
+    asio::ip::udp::socket socket(context, {asio::ip::address_v4::loopback(), 0});
+    std::cout << socket.local_endpoint().port() << std::endl;
+    std::vector<std::unique_ptr<datagram_slot>> slots(bench::number_option(argc, argv, "slots", 16));
+    for (auto& each : slots)
+    {
+      each = std::make_unique<datagram_slot>(socket, buffer_size);
+      each->receive();
+    }
+    run(context, threads);
+  }
+  else
+  {
+    std::cerr << "echo: unknown --protocol: " << protocol << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,81 @@
+// Copyright (c) 2025 the asio_proactor authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE or https://www.boost.org/LICENSE_1_0.txt)
+//
+// Handlers posted to an io_context, in plain Boost.Asio.
+//
+//   post --mode=chain    one running thread; each handler posts the next one
+//   post --mode=threads  one thread posts, two other threads run the handlers
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <thread>
+
+#include "measure.hpp"
+#include "usage_report.hpp"
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::uint64_t chain_length = 200'000;
+constexpr std::uint64_t posts_per_round = 200'000;
+// The poster waits while this many handlers are queued: a queue without bound would measure memory instead.
+constexpr std::uint64_t most_queued = 4096;
+
+struct chain
+{
+  asio::io_context& context;
+  std::uint64_t left;
+
+  void next()
+  {
+    if (left-- > 1)
+      asio::post(context, [this] { next(); });
+  }
+};
+
+void run_chain(bench::stopwatch& watch)
+{
+  asio::io_context context;
+  chain work{context, chain_length};
+  asio::post(context, [&work] { work.next(); });
+  watch.start();
+  const std::size_t ran = context.run();
+  watch.stop(chain_length);
+  bench::require(ran == chain_length, "handlers of the chain were lost");
+}
+
+void run_threads(bench::stopwatch& watch)
+{
+  asio::io_context context;
+  std::atomic<std::uint64_t> done{0};
+  auto guard = asio::make_work_guard(context);
+  std::thread first([&] { context.run(); }), second([&] { context.run(); });
+  watch.start();
+  for (std::uint64_t i = 0; i < posts_per_round; ++i)
+  {
+    while (i - done.load(std::memory_order_relaxed) >= most_queued)
+      std::this_thread::yield();
+    asio::post(context, [&done] { done.fetch_add(1, std::memory_order_relaxed); });
+  }
+  guard.reset();
+  first.join();
+  second.join();
+  watch.stop(posts_per_round);
+  bench::require(done == posts_per_round, "posted handlers were lost");
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+  return bench::run_main([&] {
+    const std::string mode = bench::option(argc, argv, "mode", "chain");
+    bench::require(mode == "chain" || mode == "threads", "post: unknown --mode");
+    const std::uint64_t limit_ns = bench::number_option(argc, argv, "ms", 1000) * 1'000'000;
+    bench::stopwatch watch;
+    while (watch.wall_ns() < limit_ns)
+      mode == "chain" ? run_chain(watch) : run_threads(watch);
+    watch.print();
+  });
+}
