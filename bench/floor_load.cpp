@@ -94,7 +94,10 @@ public:
 
 private:
   byte_stream(std::vector<char> bytes, std::size_t message_size)
-    : bytes_(std::move(bytes)), period_(bytes_.size()), message_size_(message_size) {}
+    : bytes_(std::move(bytes)),
+      period_(bytes_.size()),
+      message_size_(message_size)
+  {}
 
   std::vector<char> bytes_;
   std::size_t period_, message_size_;
@@ -314,10 +317,7 @@ private:
   }
 
   // Bytes that all messages handed to the kernel so far will bring back.
-  std::uint64_t expected(const client& each) const
-  {
-    return each.queued / out_.message_size() * in_.message_size();
-  }
+  std::uint64_t expected(const client& each) const { return each.queued / out_.message_size() * in_.message_size(); }
 
   void complete(const io_uring_cqe& cqe)
   {

@@ -25,11 +25,7 @@ set(ASIO_PROACTOR_DROP_IN_DEFINITIONS
   BOOST_ASIO_DETAIL_IMPL_IO_URING_FILE_SERVICE_IPP=1)
 set(ASIO_PROACTOR_DROP_IN_DIR asio_proactor/drop_in/include)
 # Force-included: turns the tripwire's many errors into a sentence.
-set(check_header asio_proactor/drop_in/check_include_path.hpp)
-set(ASIO_PROACTOR_DROP_IN_OPTIONS "")
-if(EXISTS ${PROJECT_SOURCE_DIR}/include/${check_header})
-  set(ASIO_PROACTOR_DROP_IN_OPTIONS "-include ${check_header}")
-endif()
+set(ASIO_PROACTOR_DROP_IN_OPTIONS "-include asio_proactor/drop_in/include_order.hpp")
 
 add_library(asio_proactor_boost INTERFACE)
 add_library(asio_proactor::boost ALIAS asio_proactor_boost)

@@ -19,13 +19,11 @@ namespace {
 void log_once(const driver_description& d)
 {
   static std::once_flag once;
-  std::call_once(once,
-      [&]
-      {
-        const char* wanted = std::getenv("ASIO_PROACTOR_LOG");
-        if (wanted && std::strcmp(wanted, "0") != 0)
-          std::fprintf(stderr, "asio_proactor: driver %s: %s\n", d.name.c_str(), d.detail.c_str());
-      });
+  std::call_once(once, [&] {
+    const char* wanted = std::getenv("ASIO_PROACTOR_LOG");
+    if (wanted && std::strcmp(wanted, "0") != 0)
+      std::fprintf(stderr, "asio_proactor: driver %s: %s\n", d.name.c_str(), d.detail.c_str());
+  });
 }
 
 } // namespace

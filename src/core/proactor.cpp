@@ -23,8 +23,7 @@ proactor::proactor()
   : factory_(choose_driver()),
     description_(factory_->describe()),
     fast_after_turns_(initial_fast_after_turns)
-{
-}
+{}
 
 proactor::~proactor()
 {
@@ -233,8 +232,8 @@ bool proactor::stage_cancellations_of(io_object& object)
 {
   for (operation* head : object.head_)
     for (operation* op = head; op; op = op->object_next_)
-      if (op->cancel_requested_ && !op->cancel_sent_
-          && (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
+      if (op->cancel_requested_ && !op->cancel_sent_ &&
+          (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
       {
         if (!driver_at(static_cast<ring_index>(op->ring_))->cancel(*op))
           return false;
@@ -249,8 +248,8 @@ driver& proactor::home()
   {
     home_ = factory_->create(driver_use::any_thread, wake_event_);
     if (!registered_buffers_.empty())
-      if (auto error = home_->register_buffers(registered_buffers_.data(),
-              static_cast<unsigned>(registered_buffers_.size())))
+      if (auto error =
+            home_->register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size())))
         throw std::system_error(error, "asio_proactor: register buffers");
   }
   return *home_;

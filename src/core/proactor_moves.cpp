@@ -57,8 +57,8 @@ bool proactor::all_within_reach(const io_object& object) const
 {
   for (operation* head : object.head_)
     for (operation* op = head; op; op = op->object_next_)
-      if ((op->progress_ == progress::in_kernel || op->progress_ == progress::polling)
-          && !may_enter(static_cast<ring_index>(op->ring_)))
+      if ((op->progress_ == progress::in_kernel || op->progress_ == progress::polling) &&
+          !may_enter(static_cast<ring_index>(op->ring_)))
         return false;
   return true;
 }
@@ -103,8 +103,7 @@ void proactor::drain(guard& held, io_object& object)
         enter_and_collect(held, ring, all_staged ? limit : wait_limit{});
     if (object.in_kernel_ != 0)
       forget_sent_cancellations(object);
-  }
-  while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
+  } while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
 }
 
 void proactor::wait_for_loop_thread(guard& held, io_object& object, int fd)
@@ -142,8 +141,8 @@ bool proactor::stage_recall(ring_index ring)
   for (io_object* object = objects_.first(); object; object = object->next_)
     for (operation* head : object->head_)
       for (operation* op = head; op; op = op->object_next_)
-        if (op->ring_ == ring && !op->cancel_sent_
-            && (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
+        if (op->ring_ == ring && !op->cancel_sent_ &&
+            (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
         {
           if (!driver_at(ring)->cancel(*op))
             return false;
@@ -169,8 +168,7 @@ void proactor::abandon_all(guard& held, operation_queue& abandoned)
     abandoned.push(*op);
   // A watch belongs to the object that set it up, which frees it.
   while (fired_watches_.pop())
-  {
-  }
+  {}
 }
 
 void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
@@ -178,8 +176,8 @@ void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
   if (turn < fast_after_turns_ || fast_ || fast_is_refused_)
     return;
   std::unique_ptr<driver> d = factory_->create(driver_use::one_thread, wake_event_);
-  if (d && !registered_buffers_.empty()
-      && d->register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size())))
+  if (d && !registered_buffers_.empty() &&
+      d->register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size())))
     d.reset();
   if (!d)
   {

@@ -47,22 +47,16 @@ ssize_t attempt(operation& op)
   operation::arguments& a = op.args_;
   switch (op.code_)
   {
-  case opcode::receive:
-    return ::recv(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
-  case opcode::send:
-    return ::send(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
-  case opcode::receive_message:
-    return ::recvmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
-  case opcode::send_message:
-    return ::sendmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
+  case opcode::receive: return ::recv(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
+  case opcode::send: return ::send(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
+  case opcode::receive_message: return ::recvmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
+  case opcode::send_message: return ::sendmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
   case opcode::accept:
     if (a.address.size_out)
       *a.address.size_out = a.address.size;
     return ::accept4(op.fd_, a.address.address, a.address.size_out, op.flags_);
-  case opcode::connect:
-    return ::connect(op.fd_, a.address.address, a.address.size);
-  default:
-    return attempt_transfer(op);
+  case opcode::connect: return ::connect(op.fd_, a.address.address, a.address.size);
+  default: return attempt_transfer(op);
   }
 }
 
@@ -84,31 +78,26 @@ unsigned readiness_of(const operation& op)
 {
   switch (op.code_)
   {
-  case opcode::poll:
-    return op.args_.events;
+  case opcode::poll: return op.args_.events;
   case opcode::receive:
-  case opcode::receive_message:
-    return (op.flags_ & MSG_OOB) ? POLLPRI : POLLIN;
+  case opcode::receive_message: return (op.flags_ & MSG_OOB) ? POLLPRI : POLLIN;
   case opcode::accept:
   case opcode::read:
   case opcode::read_fixed:
-  case opcode::read_vector:
-    return POLLIN;
+  case opcode::read_vector: return POLLIN;
   case opcode::send:
   case opcode::send_message:
   case opcode::connect:
   case opcode::write:
   case opcode::write_fixed:
-  case opcode::write_vector:
-    return POLLOUT;
+  case opcode::write_vector: return POLLOUT;
   }
   return no_events;
 }
 
 bool wants_readiness(const operation& op, int result)
 {
-  return op.code_ != opcode::poll
-    && (result == -EAGAIN || result == -EWOULDBLOCK || is_blocked_connect(op, result));
+  return op.code_ != opcode::poll && (result == -EAGAIN || result == -EWOULDBLOCK || is_blocked_connect(op, result));
 }
 
 unsigned waking_events(unsigned events)

@@ -25,10 +25,7 @@ int create_eventfd()
 
 } // namespace
 
-wake_event::wake_event()
-  : fd_(create_eventfd())
-{
-}
+wake_event::wake_event() : fd_(create_eventfd()) {}
 
 wake_event::~wake_event()
 {

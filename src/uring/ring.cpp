@@ -81,7 +81,7 @@ void ring::enter(std::int64_t limit_ns)
   // Every failure is one that the next turn repairs: a signal, the time limit, a full completion queue, memory
   // pressure. What was not submitted stays published.
   (void)::io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), to_submit, waits ? 1 : 0, flags,
-      static_cast<::sigset_t*>(extra), extra_size);
+                          static_cast<::sigset_t*>(extra), extra_size);
 }
 
 void ring::register_descriptor()

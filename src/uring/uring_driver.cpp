@@ -32,8 +32,8 @@ constexpr unsigned any_thread_flags[] = {
 
 // There is no point in a second, private ring unless it may defer its task work to the wait.
 constexpr unsigned one_thread_flags[] = {
-  common_flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG
-    | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+  common_flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 };
 
 template <std::size_t N>
@@ -69,24 +69,12 @@ void prepare_buffer(::io_uring_sqe& sqe, core::operation& op)
   const auto size = static_cast<unsigned>(a.size < longest ? a.size : longest);
   switch (op.code_)
   {
-  case core::opcode::receive:
-    ::io_uring_prep_recv(&sqe, op.fd_, a.data, size, op.flags_);
-    break;
-  case core::opcode::send:
-    ::io_uring_prep_send(&sqe, op.fd_, a.data, size, op.flags_);
-    break;
-  case core::opcode::read:
-    ::io_uring_prep_read(&sqe, op.fd_, a.data, size, a.offset);
-    break;
-  case core::opcode::write:
-    ::io_uring_prep_write(&sqe, op.fd_, a.data, size, a.offset);
-    break;
-  case core::opcode::read_fixed:
-    ::io_uring_prep_read_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_);
-    break;
-  default:
-    ::io_uring_prep_write_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_);
-    break;
+  case core::opcode::receive: ::io_uring_prep_recv(&sqe, op.fd_, a.data, size, op.flags_); break;
+  case core::opcode::send: ::io_uring_prep_send(&sqe, op.fd_, a.data, size, op.flags_); break;
+  case core::opcode::read: ::io_uring_prep_read(&sqe, op.fd_, a.data, size, a.offset); break;
+  case core::opcode::write: ::io_uring_prep_write(&sqe, op.fd_, a.data, size, a.offset); break;
+  case core::opcode::read_fixed: ::io_uring_prep_read_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_); break;
+  default: ::io_uring_prep_write_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_); break;
   }
 }
 
@@ -105,20 +93,15 @@ void prepare(::io_uring_sqe& sqe, core::operation& op)
     return ::io_uring_prep_poll_add(&sqe, op.fd_, core::waking_events(core::readiness_of(op)));
   switch (op.code_)
   {
-  case core::opcode::poll:
-    return ::io_uring_prep_poll_add(&sqe, op.fd_, core::waking_events(op.args_.events));
-  case core::opcode::accept:
-    return prepare_accept(sqe, op);
+  case core::opcode::poll: return ::io_uring_prep_poll_add(&sqe, op.fd_, core::waking_events(op.args_.events));
+  case core::opcode::accept: return prepare_accept(sqe, op);
   case core::opcode::connect:
     return ::io_uring_prep_connect(&sqe, op.fd_, op.args_.address.address, op.args_.address.size);
   case core::opcode::receive_message:
-  case core::opcode::send_message:
-    return prepare_message(sqe, op);
+  case core::opcode::send_message: return prepare_message(sqe, op);
   case core::opcode::read_vector:
-  case core::opcode::write_vector:
-    return prepare_vector(sqe, op);
-  default:
-    return prepare_buffer(sqe, op);
+  case core::opcode::write_vector: return prepare_vector(sqe, op);
+  default: return prepare_buffer(sqe, op);
   }
 }
 

@@ -16,10 +16,7 @@ namespace asio_proactor::uring {
 class uring_driver final : public core::driver
 {
 public:
-  explicit uring_driver(const core::wake_event& wake)
-    : wake_(wake)
-  {
-  }
+  explicit uring_driver(const core::wake_event& wake) : wake_(wake) {}
 
   /// Returns 0 or -errno.
   int open(core::driver_use use);

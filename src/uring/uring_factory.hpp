@@ -15,9 +15,9 @@ namespace asio_proactor::uring {
 /// What a probe of this process found; made once.
 struct probe_result
 {
-  int error = 0;       ///< 0, or the errno that says why io_uring cannot be used.
-  std::string reason;  ///< The same as a sentence with advice.
-  std::string detail;  ///< What is in use when it can.
+  int error = 0;      ///< 0, or the errno that says why io_uring cannot be used.
+  std::string reason; ///< The same as a sentence with advice.
+  std::string detail; ///< What is in use when it can.
   bool has_fast_ring = false;
 };
 

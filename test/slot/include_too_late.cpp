@@ -2,4 +2,7 @@
 #include <boost/asio.hpp>
 #include <asio_proactor/drop_in.hpp>
 
-int main() { boost::asio::io_context().run(); }
+int main()
+{
+  boost::asio::io_context().run();
+}

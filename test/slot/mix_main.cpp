@@ -1,7 +1,8 @@
 // Calls into mix_other.cpp, which the check compiles with and without the drop-in.
 #include "mix.hpp"
 
-int main() {
+int main()
+{
   boost::asio::io_context context;
   return static_cast<int>(run_elsewhere(context));
 }

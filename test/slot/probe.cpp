@@ -6,10 +6,10 @@
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/version.hpp>
 #if __has_include(<boost/asio/buffer_registration.hpp>)
-#include <boost/asio/buffer_registration.hpp>
+# include <boost/asio/buffer_registration.hpp>
 #endif
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-#include <boost/asio/experimental/awaitable_operators.hpp>
+# include <boost/asio/experimental/awaitable_operators.hpp>
 #endif
 #include <array>
 #include <chrono>
@@ -17,7 +17,7 @@
 #include <vector>
 
 #if !defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT) || !defined(ASIO_PROACTOR_DROP_IN)
-#error "the probe must be compiled with the drop-in in place"
+# error "the probe must be compiled with the drop-in in place"
 #endif
 
 namespace {
@@ -32,13 +32,20 @@ using udp = net::ip::udp;
 constexpr auto handler = [](auto&&...) {};
 char storage[8];
 
-net::mutable_buffer buffer() { return net::buffer(storage); }
+net::mutable_buffer buffer()
+{
+  return net::buffer(storage);
+}
 
-std::array<net::mutable_buffer, 2> buffers() { return {buffer(), buffer()}; }
+std::array<net::mutable_buffer, 2> buffers()
+{
+  return {buffer(), buffer()};
+}
 
 // The members that every socket type shares.
 template <class Socket>
-void common_socket(Socket& socket) {
+void common_socket(Socket& socket)
+{
   boost::system::error_code ec;
   int out_flags = 0;
   (void)out_flags;
@@ -71,7 +78,8 @@ void common_socket(Socket& socket) {
 }
 
 template <class Socket>
-void stream_socket(Socket& socket) {
+void stream_socket(Socket& socket)
+{
   boost::system::error_code ec;
   socket.async_read_some(buffer(), handler);
   socket.async_write_some(buffer(), handler);
@@ -89,7 +97,8 @@ void stream_socket(Socket& socket) {
 }
 
 template <class Socket>
-void datagram_socket(Socket& socket) {
+void datagram_socket(Socket& socket)
+{
   boost::system::error_code ec;
   typename Socket::endpoint_type peer;
   socket.async_receive_from(buffer(), peer, handler);
@@ -105,7 +114,8 @@ void datagram_socket(Socket& socket) {
 }
 
 template <class Socket>
-void seq_packet_socket(Socket& socket) {
+void seq_packet_socket(Socket& socket)
+{
   boost::system::error_code ec;
   net::socket_base::message_flags flags = 0;
   socket.async_receive(buffer(), flags, handler);
@@ -117,7 +127,8 @@ void seq_packet_socket(Socket& socket) {
 }
 
 template <class Acceptor, class Context>
-void acceptor(Acceptor& listener, Context& context) {
+void acceptor(Acceptor& listener, Context& context)
+{
   boost::system::error_code ec;
   typename Acceptor::protocol_type::socket peer(context);
   typename Acceptor::endpoint_type endpoint;
@@ -145,7 +156,8 @@ void acceptor(Acceptor& listener, Context& context) {
 }
 
 template <class Timer, class Context>
-void timer(Context& context) {
+void timer(Context& context)
+{
   Timer first(context);
   first.expires_after(std::chrono::seconds(1));
   first.expires_at(first.expiry());
@@ -158,7 +170,8 @@ void timer(Context& context) {
 }
 
 template <class Context>
-void sockets(Context& context) {
+void sockets(Context& context)
+{
   tcp::socket stream(context);
   stream_socket(stream);
   udp::socket datagram(context);
@@ -199,7 +212,8 @@ void sockets(Context& context) {
 }
 
 template <class Context>
-void descriptors(Context& context) {
+void descriptors(Context& context)
+{
   boost::system::error_code ec;
   net::posix::stream_descriptor descriptor(context, 0);
   descriptor.async_read_some(buffer(), handler);
@@ -234,7 +248,8 @@ void descriptors(Context& context) {
 }
 
 template <class Context>
-void files(Context& context) {
+void files(Context& context)
+{
 #if defined(BOOST_ASIO_HAS_FILE)
   net::stream_file stream(context, "x", net::stream_file::read_only);
   stream.async_read_some(buffer(), handler);
@@ -254,7 +269,7 @@ void files(Context& context) {
   random.write_some_at(0, buffer());
   random.release();
 #else
-#error "the drop-in must offer files"
+# error "the drop-in must offer files"
 #endif
 
   auto registration = net::register_buffers(context, std::vector<net::mutable_buffer>{buffer()});
@@ -266,16 +281,19 @@ void files(Context& context) {
 }
 
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-net::awaitable<void> coroutine(tcp::socket socket) {
+net::awaitable<void> coroutine(tcp::socket socket)
+{
   using namespace net::experimental::awaitable_operators;
   net::steady_timer timer(co_await net::this_coro::executor, std::chrono::milliseconds(1));
   auto n = co_await socket.async_read_some(buffer(), net::use_awaitable);
-  co_await (net::async_write(socket, net::buffer(storage, n), net::use_awaitable) && timer.async_wait(net::use_awaitable));
+  co_await (net::async_write(socket, net::buffer(storage, n), net::use_awaitable) &&
+            timer.async_wait(net::use_awaitable));
 }
 #endif
 
 template <class Context>
-void tokens(Context& context) {
+void tokens(Context& context)
+{
   net::post(context, handler);
   net::dispatch(context, handler);
   net::defer(context, handler);
@@ -296,11 +314,12 @@ void tokens(Context& context) {
   channel.async_receive(handler);
   net::experimental::make_parallel_group(on_any.async_wait(tcp::socket::wait_read, net::deferred),
                                          on_strand.async_wait(tcp::socket::wait_read, net::deferred))
-      .async_wait(net::experimental::wait_for_one(), handler);
+    .async_wait(net::experimental::wait_for_one(), handler);
 }
 
 template <class Context>
-void streams(Context& context) {
+void streams(Context& context)
+{
   beast::tcp_stream stream(context);
   beast::flat_buffer store;
   http::request<http::string_body> request;
@@ -315,7 +334,8 @@ void streams(Context& context) {
 }
 
 template <class Context>
-void everything(Context& context) {
+void everything(Context& context)
+{
   sockets(context);
   descriptors(context);
   files(context);
@@ -328,7 +348,8 @@ void everything(Context& context) {
 
 } // namespace
 
-int main() {
+int main()
+{
   net::io_context context;
   everything(context);
   context.run();

@@ -13,7 +13,8 @@ namespace net = boost::asio;
 namespace beast = boost::beast;
 using net::ip::tcp;
 
-BOOST_AUTO_TEST_CASE(an_http_exchange_and_a_timer_complete) {
+BOOST_AUTO_TEST_CASE(an_http_exchange_and_a_timer_complete)
+{
   net::io_context context;
   tcp::acceptor listener(context, tcp::endpoint(net::ip::address_v4::loopback(), 0));
   beast::tcp_stream client(context);

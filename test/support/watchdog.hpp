@@ -27,53 +27,53 @@ constexpr int hung_status = 124;
 class watchdog : public boost::unit_test::test_observer
 {
 public:
-    void test_unit_start(const boost::unit_test::test_unit& unit) override
-    {
-        if (unit.p_type != boost::unit_test::TUT_CASE)
-            return;
-        std::strncpy(name(), unit.p_name->c_str(), name_size - 1);
-        ::alarm(watchdog_seconds);
-    }
+  void test_unit_start(const boost::unit_test::test_unit& unit) override
+  {
+    if (unit.p_type != boost::unit_test::TUT_CASE)
+      return;
+    std::strncpy(name(), unit.p_name->c_str(), name_size - 1);
+    ::alarm(watchdog_seconds);
+  }
 
-    void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override { ::alarm(0); }
+  void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override { ::alarm(0); }
 
-    static void install()
-    {
-        static watchdog instance;
-        struct sigaction action = {};
-        action.sa_handler = &watchdog::expired;
-        ::sigaction(SIGALRM, &action, nullptr);
-        boost::unit_test::framework::register_observer(instance);
-    }
+  static void install()
+  {
+    static watchdog instance;
+    struct sigaction action = {};
+    action.sa_handler = &watchdog::expired;
+    ::sigaction(SIGALRM, &action, nullptr);
+    boost::unit_test::framework::register_observer(instance);
+  }
 
 private:
-    static constexpr std::size_t name_size = 128;
+  static constexpr std::size_t name_size = 128;
 
-    // Only async-signal-safe calls: the program may hang inside an allocator or a lock.
-    static void expired(int)
-    {
-        say("\n*** watchdog: test case \"");
-        say(name());
-        say("\" hangs, program ended\n");
-        ::_exit(hung_status);
-    }
+  // Only async-signal-safe calls: the program may hang inside an allocator or a lock.
+  static void expired(int)
+  {
+    say("\n*** watchdog: test case \"");
+    say(name());
+    say("\" hangs, program ended\n");
+    ::_exit(hung_status);
+  }
 
-    static void say(const char* text)
-    {
-        if (::write(STDERR_FILENO, text, std::strlen(text)) < 0)
-            ::_exit(hung_status);
-    }
+  static void say(const char* text)
+  {
+    if (::write(STDERR_FILENO, text, std::strlen(text)) < 0)
+      ::_exit(hung_status);
+  }
 
-    static char* name()
-    {
-        static char text[name_size];
-        return text;
-    }
+  static char* name()
+  {
+    static char text[name_size];
+    return text;
+  }
 };
 
 struct watchdog_installer
 {
-    watchdog_installer() { watchdog::install(); }
+  watchdog_installer() { watchdog::install(); }
 };
 
 } // namespace test_support

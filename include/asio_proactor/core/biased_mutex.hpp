@@ -42,16 +42,10 @@ public:
   biased_mutex& operator=(const biased_mutex&) = delete;
 
   /// Whether the calling thread holds the bias. Only the calling thread can change the answer from no to yes.
-  bool biased_to_this_thread() const
-  {
-    return owner_.load(std::memory_order_relaxed) == &thread_marker;
-  }
+  bool biased_to_this_thread() const { return owner_.load(std::memory_order_relaxed) == &thread_marker; }
 
   /// Whether the calling thread holds the bias and no other thread has asked for it to be given up.
-  bool bias_is_undisputed() const
-  {
-    return biased_to_this_thread() && !disputed_.load(std::memory_order_relaxed);
-  }
+  bool bias_is_undisputed() const { return biased_to_this_thread() && !disputed_.load(std::memory_order_relaxed); }
 
   /// Bias the mutex towards the calling thread, while nobody has the bias. To be called with the mutex held; does
   /// nothing where it cannot work. An earlier dispute is forgotten.
@@ -71,9 +65,9 @@ private:
   static bool barrier_is_available();
 
   std::atomic<const void*> owner_{nullptr};
-  std::atomic<bool> inside_{false};    // The owner is in a critical section it entered without the mutex.
-  std::atomic<bool> revoked_{false};   // Somebody else wants in, or is in.
-  std::atomic<bool> disputed_{false};  // revoked_ stays set when the mutex is released.
+  std::atomic<bool> inside_{false};   // The owner is in a critical section it entered without the mutex.
+  std::atomic<bool> revoked_{false};  // Somebody else wants in, or is in.
+  std::atomic<bool> disputed_{false}; // revoked_ stays set when the mutex is released.
   std::mutex mutex_;
 };
 
@@ -81,11 +75,7 @@ private:
 class biased_mutex::guard
 {
 public:
-  explicit guard(biased_mutex& m)
-    : mutex_(m)
-  {
-    lock();
-  }
+  explicit guard(biased_mutex& m) : mutex_(m) { lock(); }
 
   guard(const guard&) = delete;
   guard& operator=(const guard&) = delete;
@@ -134,9 +124,9 @@ private:
 
   enum class state
   {
-    open,    // Not held.
-    inside,  // Held by the owner without the mutex.
-    locked   // Held through the mutex.
+    open,   // Not held.
+    inside, // Held by the owner without the mutex.
+    locked  // Held through the mutex.
   };
 
   void lock_shared_way();

@@ -106,26 +106,26 @@ struct operation
 
   using watch_function = void (*)(operation&);
 
-  operation* next_ = nullptr;              // Link in the pending or the finished queue.
-  operation* object_next_ = nullptr;       // Links in the io_object's queue of one direction.
+  operation* next_ = nullptr;        // Link in the pending or the finished queue.
+  operation* object_next_ = nullptr; // Links in the io_object's queue of one direction.
   operation* object_previous_ = nullptr;
-  io_object* object_ = nullptr;            // Null once the object has let go of it.
-  void* cancellation_key_ = nullptr;       // Names the operation to cancel_by_key().
-  watch_function watch_ = nullptr;         // Set only for the library's own watches; called instead of a handler.
+  io_object* object_ = nullptr;      // Null once the object has let go of it.
+  void* cancellation_key_ = nullptr; // Names the operation to cancel_by_key().
+  watch_function watch_ = nullptr;   // Set only for the library's own watches; called instead of a handler.
   arguments args_{};
   int fd_ = -1;
-  int flags_ = 0;                          // MSG_* flags, or the registered buffer's index.
-  int result_ = 0;                         // Like a system call's: not negative, or -errno.
+  int flags_ = 0;  // MSG_* flags, or the registered buffer's index.
+  int result_ = 0; // Like a system call's: not negative, or -errno.
   opcode code_ = opcode::poll;
   direction direction_ = direction::read;
   progress progress_ = progress::idle;
-  std::uint8_t ring_ = 0;                  // Which of the context's drivers holds it.
-  bool cancel_requested_ = false;          // ECANCELED is the program's wish, not the kernel's doing.
-  bool cancel_sent_ = false;               // The driver has been told; telling it twice would cost a request.
-  bool poll_first_ = false;                // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
-  bool retry_aborted_ = false;             // accept: a connection that died in the backlog is not the caller's concern.
-  bool restarted_ = false;                 // connect: EISCONN means that the first attempt succeeded.
-  bool result_is_moot_ = false;            // Its descriptor was closed first: it ends as cancelled, whatever it did.
+  std::uint8_t ring_ = 0;         // Which of the context's drivers holds it.
+  bool cancel_requested_ = false; // ECANCELED is the program's wish, not the kernel's doing.
+  bool cancel_sent_ = false;      // The driver has been told; telling it twice would cost a request.
+  bool poll_first_ = false;       // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
+  bool retry_aborted_ = false;    // accept: a connection that died in the backlog is not the caller's concern.
+  bool restarted_ = false;        // connect: EISCONN means that the first attempt succeeded.
+  bool result_is_moot_ = false;   // Its descriptor was closed first: it ends as cancelled, whatever it did.
 
   operation() = default;
   operation(const operation&) = delete;
@@ -179,13 +179,13 @@ struct io_object
 {
   operation* head_[direction_count] = {};
   operation* tail_[direction_count] = {};
-  io_object* next_ = nullptr;         // Link in the list of live objects, or in the free list.
+  io_object* next_ = nullptr; // Link in the list of live objects, or in the free list.
   io_object* previous_ = nullptr;
-  io_object* cancel_next_ = nullptr;  // Link in the queue of objects with cancellations to send.
-  std::uint32_t in_kernel_ = 0;       // Operations that a driver holds.
+  io_object* cancel_next_ = nullptr; // Link in the queue of objects with cancellations to send.
+  std::uint32_t in_kernel_ = 0;      // Operations that a driver holds.
   bool cancel_queued_ = false;
-  bool overlapping_ = false;          // Positional file operations: nothing to keep in order.
-  bool closing_ = false;              // Given up by its owner: goes to the free list with its last operation.
+  bool overlapping_ = false; // Positional file operations: nothing to keep in order.
+  bool closing_ = false;     // Given up by its owner: goes to the free list with its last operation.
 };
 
 } // namespace asio_proactor::core

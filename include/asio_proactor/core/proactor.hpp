@@ -171,8 +171,8 @@ private:
   driver_description description_;
   std::unique_ptr<driver> home_;
   std::unique_ptr<driver> fast_;
-  const void* fast_owner_ = nullptr;  // thread_marker of the only thread that may enter fast_.
-  std::uint64_t fast_after_turns_;    // A thread that has taken so many turns is worth a driver of its own.
+  const void* fast_owner_ = nullptr; // thread_marker of the only thread that may enter fast_.
+  std::uint64_t fast_after_turns_;   // A thread that has taken so many turns is worth a driver of its own.
   bool fast_is_refused_ = false;
   operation_queue pending_;
   operation_queue finished_;

@@ -37,8 +37,7 @@ public:
       offset_(offset),
       zero_means_end_(is_read && !buffers::all_empty(sequence)),
       buffers_(sequence)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {

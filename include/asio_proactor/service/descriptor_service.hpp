@@ -34,11 +34,7 @@ public:
     bool overlapping_ = false; // Positional file access: operations of one direction run side by side.
   };
 
-  explicit descriptor_service(engine& e)
-    : engine_(e)
-  {
-    engine_.attach_to_loop();
-  }
+  explicit descriptor_service(engine& e) : engine_(e) { engine_.attach_to_loop(); }
 
   void shutdown() {}
 
@@ -140,7 +136,7 @@ public:
   error_code io_control(implementation_type& impl, Command& command, error_code& ec)
   {
     descriptor_ops::ioctl(impl.descriptor_, impl.state_, command.name(),
-        static_cast<asio_detail::ioctl_arg_type*>(command.data()), ec);
+                          static_cast<asio_detail::ioctl_arg_type*>(command.data()), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
   }
@@ -173,18 +169,10 @@ public:
   {
     switch (w)
     {
-    case asio::posix::descriptor_base::wait_read:
-      descriptor_ops::poll_read(impl.descriptor_, impl.state_, ec);
-      break;
-    case asio::posix::descriptor_base::wait_write:
-      descriptor_ops::poll_write(impl.descriptor_, impl.state_, ec);
-      break;
-    case asio::posix::descriptor_base::wait_error:
-      descriptor_ops::poll_error(impl.descriptor_, impl.state_, ec);
-      break;
-    default:
-      ec = asio::error::invalid_argument;
-      break;
+    case asio::posix::descriptor_base::wait_read: descriptor_ops::poll_read(impl.descriptor_, impl.state_, ec); break;
+    case asio::posix::descriptor_base::wait_write: descriptor_ops::poll_write(impl.descriptor_, impl.state_, ec); break;
+    case asio::posix::descriptor_base::wait_error: descriptor_ops::poll_error(impl.descriptor_, impl.state_, ec); break;
+    default: ec = asio::error::invalid_argument; break;
     }
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
@@ -192,10 +180,11 @@ public:
 
   template <class Handler, class IoExecutor>
   void async_wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, Handler& handler,
-      const IoExecutor& io_executor)
+                  const IoExecutor& io_executor)
   {
     start<plain_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, "async_wait", handler,
-        io_executor, always_in_kernel(), impl.descriptor_, events_of(w));
+                                                             io_executor, always_in_kernel(), impl.descriptor_,
+                                                             events_of(w));
   }
 
   // --- Writing --------------------------------------------------------------------------------------------------
@@ -204,8 +193,8 @@ public:
   std::size_t write_some(implementation_type& impl, const Sequence& sequence, error_code& ec)
   {
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
-    const std::size_t n = descriptor_ops::sync_write(impl.descriptor_, impl.state_, b.vectors(), b.count(),
-        b.all_empty(sequence), ec);
+    const std::size_t n =
+      descriptor_ops::sync_write(impl.descriptor_, impl.state_, b.vectors(), b.count(), b.all_empty(sequence), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return n;
   }
@@ -219,18 +208,19 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_write_some(implementation_type& impl, const Sequence& sequence, Handler& handler,
-      const IoExecutor& io_executor)
+                        const IoExecutor& io_executor)
   {
     start_transfer<asio::const_buffer>(impl, "async_write_some", core::current_position, sequence, handler,
-        io_executor);
+                                       io_executor);
   }
 
   template <class Handler, class IoExecutor>
   void async_write_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
-      const IoExecutor& io_executor)
+                        const IoExecutor& io_executor)
   {
     start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness,
-        "async_write_some(null_buffers)", handler, io_executor, always_in_kernel(), impl.descriptor_, POLLOUT);
+                                                                "async_write_some(null_buffers)", handler, io_executor,
+                                                                always_in_kernel(), impl.descriptor_, POLLOUT);
   }
 
   template <class Sequence>
@@ -238,14 +228,14 @@ public:
   {
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
     const std::size_t n = descriptor_ops::sync_write_at(impl.descriptor_, impl.state_, offset, b.vectors(), b.count(),
-        b.all_empty(sequence), ec);
+                                                        b.all_empty(sequence), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return n;
   }
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_write_some_at(implementation_type& impl, std::uint64_t offset, const Sequence& sequence, Handler& handler,
-      const IoExecutor& io_executor)
+                           const IoExecutor& io_executor)
   {
     start_transfer<asio::const_buffer>(impl, "async_write_some_at", offset, sequence, handler, io_executor);
   }
@@ -256,8 +246,8 @@ public:
   std::size_t read_some(implementation_type& impl, const Sequence& sequence, error_code& ec)
   {
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
-    const std::size_t n = descriptor_ops::sync_read(impl.descriptor_, impl.state_, b.vectors(), b.count(),
-        b.all_empty(sequence), ec);
+    const std::size_t n =
+      descriptor_ops::sync_read(impl.descriptor_, impl.state_, b.vectors(), b.count(), b.all_empty(sequence), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return n;
   }
@@ -271,18 +261,19 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_read_some(implementation_type& impl, const Sequence& sequence, Handler& handler,
-      const IoExecutor& io_executor)
+                       const IoExecutor& io_executor)
   {
     start_transfer<asio::mutable_buffer>(impl, "async_read_some", core::current_position, sequence, handler,
-        io_executor);
+                                         io_executor);
   }
 
   template <class Handler, class IoExecutor>
   void async_read_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
-      const IoExecutor& io_executor)
+                       const IoExecutor& io_executor)
   {
     start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness,
-        "async_read_some(null_buffers)", handler, io_executor, always_in_kernel(), impl.descriptor_, POLLIN);
+                                                                "async_read_some(null_buffers)", handler, io_executor,
+                                                                always_in_kernel(), impl.descriptor_, POLLIN);
   }
 
   template <class Sequence>
@@ -290,14 +281,14 @@ public:
   {
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     const std::size_t n = descriptor_ops::sync_read_at(impl.descriptor_, impl.state_, offset, b.vectors(), b.count(),
-        b.all_empty(sequence), ec);
+                                                       b.all_empty(sequence), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return n;
   }
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_read_some_at(implementation_type& impl, std::uint64_t offset, const Sequence& sequence, Handler& handler,
-      const IoExecutor& io_executor)
+                          const IoExecutor& io_executor)
   {
     start_transfer<asio::mutable_buffer>(impl, "async_read_some_at", offset, sequence, handler, io_executor);
   }
@@ -305,22 +296,22 @@ public:
 protected:
   template <class Buffer, class Sequence, class Handler, class IoExecutor>
   void start_transfer(implementation_type& impl, const char* function, std::uint64_t offset, const Sequence& sequence,
-      Handler& handler, const IoExecutor& io_executor)
+                      Handler& handler, const IoExecutor& io_executor)
   {
     using intent = descriptor_transfer_intent<Buffer, Sequence>;
     const unless_empty_and_when_ready before_start = {intent::buffers::all_empty(sequence), native_non_blocking(impl)};
-    start<transfer_operation<intent, Handler, IoExecutor>>(impl,
-        intent::is_read ? core::direction::read : core::direction::write, function, handler, io_executor, before_start,
-        impl.descriptor_, sequence, offset);
+    start<transfer_operation<intent, Handler, IoExecutor>>(
+      impl, intent::is_read ? core::direction::read : core::direction::write, function, handler, io_executor,
+      before_start, impl.descriptor_, sequence, offset);
   }
 
   template <class Operation, class Handler, class IoExecutor, class BeforeStart, class... Arguments>
   void start(implementation_type& impl, core::direction d, const char* function, Handler& handler,
-      const IoExecutor& io_executor, BeforeStart before_start, Arguments&&... arguments)
+             const IoExecutor& io_executor, BeforeStart before_start, Arguments&&... arguments)
   {
     start_operation<Operation>(engine_, impl.object_, d,
-        tracked_object{"descriptor", &impl, impl.descriptor_, function}, handler, io_executor, before_start,
-        std::forward<Arguments>(arguments)...);
+                               tracked_object{"descriptor", &impl, impl.descriptor_, function}, handler, io_executor,
+                               before_start, std::forward<Arguments>(arguments)...);
   }
 
   engine& engine_;

@@ -24,9 +24,7 @@ public:
   using object = core::io_object;
 
   /// @throws boost::system::system_error when the machine offers no driver.
-  engine(asio::execution_context& context, run_loop& loop)
-    : context_(context),
-      loop_(loop)
+  engine(asio::execution_context& context, run_loop& loop) : context_(context), loop_(loop)
   {
     if (!loop.is_genuine())
       report_mixed_program();
@@ -49,13 +47,15 @@ public:
 
   /// Cancel everything, get the requests out of the kernel and forget the object; the descriptor may be closed then.
   /** @param o May be null. */
-  void deregister(object*& o, int fd,
-      core::proactor::descriptor_fate fate = core::proactor::descriptor_fate::closed);
+  void deregister(object*& o, int fd, core::proactor::descriptor_fate fate = core::proactor::descriptor_fate::closed);
 
   void start(object& o, core::direction d, io_operation* op);
 
   /// Complete an operation that has nothing to do, with the result it was given.
-  void complete_at_once(io_operation* op, bool is_continuation) { loop_.post_immediate_completion(op, is_continuation); }
+  void complete_at_once(io_operation* op, bool is_continuation)
+  {
+    loop_.post_immediate_completion(op, is_continuation);
+  }
 
   void cancel(object* o);
   void cancel_by_key(object* o, void* key);
@@ -81,11 +81,11 @@ public:
 
   template <class Queue>
   void schedule_timer(Queue& queue, const typename Queue::time_type& time, typename Queue::per_timer_data& timer,
-      asio_detail::wait_op* op);
+                      asio_detail::wait_op* op);
 
   template <class Queue>
   std::size_t cancel_timer(Queue& queue, typename Queue::per_timer_data& timer,
-      std::size_t max_cancelled = (std::numeric_limits<std::size_t>::max)());
+                           std::size_t max_cancelled = (std::numeric_limits<std::size_t>::max)());
 
   template <class Queue>
   void cancel_timer_by_key(Queue& queue, typename Queue::per_timer_data* timer, void* cancellation_key);

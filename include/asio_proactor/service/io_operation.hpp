@@ -15,10 +15,7 @@ namespace asio_proactor::service {
 class io_operation : public asio_detail::scheduler_operation, public core::operation
 {
 protected:
-  explicit io_operation(func_type complete)
-    : scheduler_operation(complete)
-  {
-  }
+  explicit io_operation(func_type complete) : scheduler_operation(complete) {}
 
   ~io_operation() = default;
 };

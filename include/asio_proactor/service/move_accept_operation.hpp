@@ -21,7 +21,8 @@ public:
   using peer_socket_type = typename Protocol::socket::template rebind_executor<PeerIoExecutor>::other;
 
   move_accept_operation(Handler& handler, const IoExecutor& io_executor, const PeerIoExecutor& peer_executor, int fd,
-      socket_ops::state_type state, const Protocol& protocol, typename Protocol::endpoint* peer_endpoint)
+                        socket_ops::state_type state, const Protocol& protocol,
+                        typename Protocol::endpoint* peer_endpoint)
     : io_operation(&move_accept_operation::do_complete),
       peer_(peer_executor),
       intent_(fd, state, peer_, protocol, peer_endpoint),
@@ -48,7 +49,7 @@ private:
 
     // The memory is given back before the upcall, and the handler may own what the memory came from, so it moves out.
     asio_detail::move_binder2<Handler, error_code, peer_socket_type> handler(0, std::move(o->handler_), ec,
-        std::move(o->peer_));
+                                                                             std::move(o->peer_));
     p.h = std::addressof(handler.handler_);
     p.reset();
 

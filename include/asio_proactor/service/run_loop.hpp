@@ -29,8 +29,8 @@ namespace asio_proactor::service {
 [[noreturn]] inline void report_mixed_program()
 {
   asio_detail::throw_exception(std::logic_error(
-      "asio_proactor: part of this program was compiled without the drop-in; every file that includes Boost.Asio or "
-      "Beast needs -include asio_proactor/drop_in.hpp or the CMake target asio_proactor::drop_in"));
+    "asio_proactor: part of this program was compiled without the drop-in; every file that includes Boost.Asio or "
+    "Beast needs -include asio_proactor/drop_in.hpp or the CMake target asio_proactor::drop_in"));
   std::abort();
 }
 
@@ -122,10 +122,7 @@ private:
   // Marks the place in the ready queue where a turn is due, so that handlers and I/O get their share.
   struct turn_marker : operation
   {
-    turn_marker()
-      : operation(nullptr)
-    {
-    }
+    turn_marker() : operation(nullptr) {}
   };
 
   class leadership;
@@ -166,6 +163,7 @@ private:
 
   // The cold part of every turn: a second thread has come, or this one has proved worth a driver of its own.
   void adapt_driver(guard& held);
+  bool is_to_give_up_being_alone() const;
 
   // First, so that it lies within any scheduler that the linker may have picked instead.
   const std::uint64_t genuine_mark_ = genuine_mark_value;
@@ -178,15 +176,15 @@ private:
   asio_detail::timer_queue_set timers_;
   std::atomic<core::proactor*> proactor_{nullptr};
   core::parking_spot parking_spot_;
-  std::condition_variable idle_condition_;  // For threads that find a leader already there.
-  std::atomic<bool> leader_sleeps_{false};  // Set under the lock, cleared by whoever wakes it, or by the leader.
+  std::condition_variable idle_condition_; // For threads that find a leader already there.
+  std::atomic<bool> leader_sleeps_{false}; // Set under the lock, cleared by whoever wakes it, or by the leader.
   std::atomic<bool> stopped_{false};
   bool leader_is_there_ = false;
   bool shut_down_ = false;
-  bool work_is_local_ = false;              // Read and written by the thread with the bias only.
+  bool work_is_local_ = false; // Read and written by the thread with the bias only.
   bool unsent_is_timed_ = false;
   std::uint64_t unsent_since_ = 0;
-  std::uint64_t turns_ = 0;                 // Taken by the thread that runs alone since it came in.
+  std::uint64_t turns_ = 0; // Taken by the thread that runs alone since it came in.
   unsigned idle_threads_ = 0;
   unsigned runners_ = 0;
   std::thread own_thread_;

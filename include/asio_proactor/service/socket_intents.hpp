@@ -27,8 +27,7 @@ inline error_code transfer_outcome(const core::operation& op, std::size_t& bytes
 }
 
 struct no_header
-{
-};
+{};
 
 /// A header is only there where the call needs one: it is as large as the rest of a small operation.
 template <class Buffers>
@@ -47,8 +46,7 @@ public:
       // Reading nothing from a stream is no end of it.
       is_stream_((state & socket_ops::stream_oriented) != 0 && !buffers::all_empty(sequence)),
       buffers_(sequence)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {
@@ -103,8 +101,7 @@ public:
     : fd_(fd),
       flags_(flags | MSG_NOSIGNAL),
       buffers_(sequence)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {
@@ -145,14 +142,13 @@ public:
   using buffers = transfer_buffers<asio::mutable_buffer, Sequence>;
 
   receive_with_flags_intent(int fd, socket_ops::state_type state, const Sequence& sequence, message_flags in_flags,
-      message_flags& out_flags)
+                            message_flags& out_flags)
     : fd_(fd),
       in_flags_(in_flags),
       out_flags_(out_flags),
       is_stream_((state & socket_ops::stream_oriented) != 0),
       buffers_(sequence)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {
@@ -192,8 +188,7 @@ public:
       flags_(flags),
       sender_(sender),
       buffers_(sequence)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {
@@ -235,8 +230,7 @@ public:
       flags_(flags | MSG_NOSIGNAL),
       destination_(destination),
       buffers_(sequence)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {
@@ -268,11 +262,7 @@ private:
 class wait_intent
 {
 public:
-  wait_intent(int fd, unsigned events)
-    : fd_(fd),
-      events_(events)
-  {
-  }
+  wait_intent(int fd, unsigned events) : fd_(fd), events_(events) {}
 
   void prepare(core::operation& op)
   {
@@ -295,18 +285,14 @@ template <class Endpoint>
 class connect_intent
 {
 public:
-  connect_intent(int fd, const Endpoint& peer)
-    : fd_(fd),
-      peer_(peer)
-  {
-  }
+  connect_intent(int fd, const Endpoint& peer) : fd_(fd), peer_(peer) {}
 
   void prepare(core::operation& op)
   {
     op.code_ = core::opcode::connect;
     op.fd_ = fd_;
     op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_.data())), nullptr,
-      static_cast<::socklen_t>(peer_.size())};
+                        static_cast<::socklen_t>(peer_.size())};
   }
 
   error_code outcome(core::operation& op, std::size_t&) { return to_error_code(op.result_); }
@@ -325,14 +311,13 @@ public:
   using endpoint_type = typename Protocol::endpoint;
 
   accept_intent(int fd, socket_ops::state_type state, Socket& peer, const Protocol& protocol,
-      endpoint_type* peer_endpoint)
+                endpoint_type* peer_endpoint)
     : fd_(fd),
       state_(state),
       peer_(peer),
       protocol_(protocol),
       peer_endpoint_(peer_endpoint)
-  {
-  }
+  {}
 
   void prepare(core::operation& op)
   {
@@ -342,7 +327,7 @@ public:
     op.args_.address = {nullptr, nullptr, 0};
     if (peer_endpoint_)
       op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_endpoint_->data())), &address_size_,
-        static_cast<::socklen_t>(peer_endpoint_->capacity())};
+                          static_cast<::socklen_t>(peer_endpoint_->capacity())};
   }
 
   /// The peer was open already, so there is nothing to accept into.

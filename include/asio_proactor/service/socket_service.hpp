@@ -21,10 +21,7 @@ public:
 
   struct implementation_type : base_implementation_type
   {
-    implementation_type()
-      : protocol_(endpoint_type().protocol())
-    {
-    }
+    implementation_type() : protocol_(endpoint_type().protocol()) {}
 
     protocol_type protocol_;
   };
@@ -45,7 +42,7 @@ public:
 
   template <class OtherService>
   void converting_move_construct(implementation_type& impl, OtherService&,
-      typename OtherService::implementation_type& other)
+                                 typename OtherService::implementation_type& other)
   {
     base_move_construct(impl, other);
     impl.protocol_ = protocol_type(other.protocol_);
@@ -80,7 +77,7 @@ public:
   {
     const protocol_type& p = impl.protocol_;
     socket_ops::setsockopt(impl.socket_, impl.state_, option.level(p), option.name(p), option.data(p), option.size(p),
-        ec);
+                           ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
   }
@@ -134,17 +131,17 @@ public:
 
   template <class Sequence>
   std::size_t send_to(implementation_type& impl, const Sequence& sequence, const endpoint_type& destination,
-      message_flags flags, error_code& ec)
+                      message_flags flags, error_code& ec)
   {
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
     const std::size_t n = socket_ops::sync_sendto(impl.socket_, impl.state_, b.vectors(), b.count(), flags,
-        destination.data(), destination.size(), ec);
+                                                  destination.data(), destination.size(), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return n;
   }
 
   std::size_t send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&, message_flags,
-      error_code& ec)
+                      error_code& ec)
   {
     socket_ops::poll_write(impl.socket_, impl.state_, -1, ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
@@ -153,28 +150,28 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_send_to(implementation_type& impl, const Sequence& sequence, const endpoint_type& destination,
-      message_flags flags, Handler& handler, const IoExecutor& io_executor)
+                     message_flags flags, Handler& handler, const IoExecutor& io_executor)
   {
-    start<transfer_operation<send_to_intent<Sequence, endpoint_type>, Handler, IoExecutor>>(impl,
-        core::direction::write, "async_send_to", handler, io_executor, always_in_kernel(), impl.socket_, sequence,
-        destination, flags);
+    start<transfer_operation<send_to_intent<Sequence, endpoint_type>, Handler, IoExecutor>>(
+      impl, core::direction::write, "async_send_to", handler, io_executor, always_in_kernel(), impl.socket_, sequence,
+      destination, flags);
   }
 
   template <class Handler, class IoExecutor>
   void async_send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&, message_flags,
-      Handler& handler, const IoExecutor& io_executor)
+                     Handler& handler, const IoExecutor& io_executor)
   {
     start_readiness(impl, POLLOUT, "async_send_to(null_buffers)", handler, io_executor);
   }
 
   template <class Sequence>
   std::size_t receive_from(implementation_type& impl, const Sequence& sequence, endpoint_type& sender,
-      message_flags flags, error_code& ec)
+                           message_flags flags, error_code& ec)
   {
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     std::size_t size = sender.capacity();
-    const std::size_t n = socket_ops::sync_recvfrom(impl.socket_, impl.state_, b.vectors(), b.count(), flags,
-        sender.data(), &size, ec);
+    const std::size_t n =
+      socket_ops::sync_recvfrom(impl.socket_, impl.state_, b.vectors(), b.count(), flags, sender.data(), &size, ec);
     if (!ec)
       sender.resize(size);
     BOOST_ASIO_ERROR_LOCATION(ec);
@@ -182,7 +179,7 @@ public:
   }
 
   std::size_t receive_from(implementation_type& impl, const asio::null_buffers&, endpoint_type& sender, message_flags,
-      error_code& ec)
+                           error_code& ec)
   {
     socket_ops::poll_read(impl.socket_, impl.state_, -1, ec);
     // Nothing is received, so there is nobody it could be from.
@@ -193,21 +190,19 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_receive_from(implementation_type& impl, const Sequence& sequence, endpoint_type& sender,
-      message_flags flags, Handler& handler, const IoExecutor& io_executor)
+                          message_flags flags, Handler& handler, const IoExecutor& io_executor)
   {
-    start<transfer_operation<receive_from_intent<Sequence, endpoint_type>, Handler, IoExecutor>>(impl,
-        receive_queue(flags), "async_receive_from", handler, io_executor,
-        unless_empty_and_when_ready{false, is_urgent(flags)}, impl.socket_, sequence,
-        sender, flags);
+    start<transfer_operation<receive_from_intent<Sequence, endpoint_type>, Handler, IoExecutor>>(
+      impl, receive_queue(flags), "async_receive_from", handler, io_executor,
+      unless_empty_and_when_ready{false, is_urgent(flags)}, impl.socket_, sequence, sender, flags);
   }
 
   template <class Handler, class IoExecutor>
   void async_receive_from(implementation_type& impl, const asio::null_buffers&, endpoint_type& sender,
-      message_flags flags, Handler& handler, const IoExecutor& io_executor)
+                          message_flags flags, Handler& handler, const IoExecutor& io_executor)
   {
     sender = endpoint_type();
-    start_readiness(impl, receive_events(flags), "async_receive_from(null_buffers)", handler,
-        io_executor);
+    start_readiness(impl, receive_events(flags), "async_receive_from(null_buffers)", handler, io_executor);
   }
 
   // --- Connections ----------------------------------------------------------------------------------------------
@@ -222,8 +217,8 @@ public:
       return ec;
     }
     std::size_t size = peer_endpoint ? peer_endpoint->capacity() : 0;
-    asio_detail::socket_holder fd(socket_ops::sync_accept(impl.socket_, impl.state_,
-        peer_endpoint ? peer_endpoint->data() : nullptr, peer_endpoint ? &size : nullptr, ec));
+    asio_detail::socket_holder fd(socket_ops::sync_accept(
+      impl.socket_, impl.state_, peer_endpoint ? peer_endpoint->data() : nullptr, peer_endpoint ? &size : nullptr, ec));
     if (fd.get() != asio_detail::invalid_socket)
     {
       if (peer_endpoint)
@@ -238,27 +233,26 @@ public:
 
   template <class Socket, class Handler, class IoExecutor>
   void async_accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, Handler& handler,
-      const IoExecutor& io_executor)
+                    const IoExecutor& io_executor)
   {
-    const auto unless_peer_is_open = [&peer](auto& op)
-    {
+    const auto unless_peer_is_open = [&peer](auto& op) {
       if (!peer.is_open())
         return begin::in_kernel;
       op.intent().refuse();
       return begin::complete_at_once;
     };
-    start<plain_operation<accept_intent<Protocol, Socket>, Handler, IoExecutor>>(impl, core::direction::read,
-        "async_accept", handler, io_executor, unless_peer_is_open, impl.socket_, impl.state_, peer, impl.protocol_,
-        peer_endpoint);
+    start<plain_operation<accept_intent<Protocol, Socket>, Handler, IoExecutor>>(
+      impl, core::direction::read, "async_accept", handler, io_executor, unless_peer_is_open, impl.socket_, impl.state_,
+      peer, impl.protocol_, peer_endpoint);
   }
 
   template <class PeerIoExecutor, class Handler, class IoExecutor>
   void async_move_accept(implementation_type& impl, const PeerIoExecutor& peer_executor, endpoint_type* peer_endpoint,
-      Handler& handler, const IoExecutor& io_executor)
+                         Handler& handler, const IoExecutor& io_executor)
   {
-    start<move_accept_operation<Protocol, PeerIoExecutor, Handler, IoExecutor>>(impl, core::direction::read,
-        "async_accept", handler, io_executor, always_in_kernel(), peer_executor, impl.socket_, impl.state_,
-        impl.protocol_, peer_endpoint);
+    start<move_accept_operation<Protocol, PeerIoExecutor, Handler, IoExecutor>>(
+      impl, core::direction::read, "async_accept", handler, io_executor, always_in_kernel(), peer_executor,
+      impl.socket_, impl.state_, impl.protocol_, peer_endpoint);
   }
 
   error_code connect(implementation_type& impl, const endpoint_type& peer, error_code& ec)
@@ -269,10 +263,10 @@ public:
 
   template <class Handler, class IoExecutor>
   void async_connect(implementation_type& impl, const endpoint_type& peer, Handler& handler,
-      const IoExecutor& io_executor)
+                     const IoExecutor& io_executor)
   {
-    start<plain_operation<connect_intent<endpoint_type>, Handler, IoExecutor>>(impl, core::direction::write,
-        "async_connect", handler, io_executor, always_in_kernel(), impl.socket_, peer);
+    start<plain_operation<connect_intent<endpoint_type>, Handler, IoExecutor>>(
+      impl, core::direction::write, "async_connect", handler, io_executor, always_in_kernel(), impl.socket_, peer);
   }
 };
 

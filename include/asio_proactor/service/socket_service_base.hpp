@@ -24,11 +24,7 @@ public:
     core::io_object* object_ = nullptr;
   };
 
-  explicit socket_service_base(engine& e)
-    : engine_(e)
-  {
-    engine_.attach_to_loop();
-  }
+  explicit socket_service_base(engine& e) : engine_(e) { engine_.attach_to_loop(); }
 
   void base_shutdown() {}
 
@@ -108,7 +104,7 @@ public:
   error_code io_control(base_implementation_type& impl, Command& command, error_code& ec)
   {
     socket_ops::ioctl(impl.socket_, impl.state_, command.name(),
-        static_cast<asio_detail::ioctl_arg_type*>(command.data()), ec);
+                      static_cast<asio_detail::ioctl_arg_type*>(command.data()), ec);
     return ec;
   }
 
@@ -138,28 +134,21 @@ public:
   {
     switch (w)
     {
-    case asio::socket_base::wait_read:
-      socket_ops::poll_read(impl.socket_, impl.state_, -1, ec);
-      break;
-    case asio::socket_base::wait_write:
-      socket_ops::poll_write(impl.socket_, impl.state_, -1, ec);
-      break;
-    case asio::socket_base::wait_error:
-      socket_ops::poll_error(impl.socket_, impl.state_, -1, ec);
-      break;
-    default:
-      ec = asio::error::invalid_argument;
-      break;
+    case asio::socket_base::wait_read: socket_ops::poll_read(impl.socket_, impl.state_, -1, ec); break;
+    case asio::socket_base::wait_write: socket_ops::poll_write(impl.socket_, impl.state_, -1, ec); break;
+    case asio::socket_base::wait_error: socket_ops::poll_error(impl.socket_, impl.state_, -1, ec); break;
+    default: ec = asio::error::invalid_argument; break;
     }
     return ec;
   }
 
   template <class Handler, class IoExecutor>
   void async_wait(base_implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
-      const IoExecutor& io_executor)
+                  const IoExecutor& io_executor)
   {
     start<plain_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, "async_wait", handler,
-        io_executor, always_in_kernel(), impl.socket_, events_of(w));
+                                                             io_executor, always_in_kernel(), impl.socket_,
+                                                             events_of(w));
   }
 
   // --- Sending --------------------------------------------------------------------------------------------------
@@ -182,16 +171,16 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_send(base_implementation_type& impl, const Sequence& sequence, message_flags flags, Handler& handler,
-      const IoExecutor& io_executor)
+                  const IoExecutor& io_executor)
   {
-    start<transfer_operation<send_intent<Sequence>, Handler, IoExecutor>>(impl, core::direction::write, "async_send",
-        handler, io_executor, unless_empty{has_nothing_for_stream<asio::const_buffer>(impl, sequence)}, impl.socket_,
-        sequence, flags);
+    start<transfer_operation<send_intent<Sequence>, Handler, IoExecutor>>(
+      impl, core::direction::write, "async_send", handler, io_executor,
+      unless_empty{has_nothing_for_stream<asio::const_buffer>(impl, sequence)}, impl.socket_, sequence, flags);
   }
 
   template <class Handler, class IoExecutor>
   void async_send(base_implementation_type& impl, const asio::null_buffers&, message_flags, Handler& handler,
-      const IoExecutor& io_executor)
+                  const IoExecutor& io_executor)
   {
     start_readiness(impl, POLLOUT, "async_send(null_buffers)", handler, io_executor);
   }
@@ -216,32 +205,31 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_receive(base_implementation_type& impl, const Sequence& sequence, message_flags flags, Handler& handler,
-      const IoExecutor& io_executor)
+                     const IoExecutor& io_executor)
   {
-    start<transfer_operation<receive_intent<Sequence>, Handler, IoExecutor>>(impl, receive_queue(flags),
-        "async_receive", handler, io_executor,
-        unless_empty_and_when_ready{has_nothing_for_stream<asio::mutable_buffer>(impl, sequence), is_urgent(flags)},
-        impl.socket_, impl.state_, sequence, flags);
+    start<transfer_operation<receive_intent<Sequence>, Handler, IoExecutor>>(
+      impl, receive_queue(flags), "async_receive", handler, io_executor,
+      unless_empty_and_when_ready{has_nothing_for_stream<asio::mutable_buffer>(impl, sequence), is_urgent(flags)},
+      impl.socket_, impl.state_, sequence, flags);
   }
 
   template <class Handler, class IoExecutor>
   void async_receive(base_implementation_type& impl, const asio::null_buffers&, message_flags flags, Handler& handler,
-      const IoExecutor& io_executor)
+                     const IoExecutor& io_executor)
   {
-    start_readiness(impl, receive_events(flags), "async_receive(null_buffers)", handler,
-        io_executor);
+    start_readiness(impl, receive_events(flags), "async_receive(null_buffers)", handler, io_executor);
   }
 
   template <class Sequence>
   std::size_t receive_with_flags(base_implementation_type& impl, const Sequence& sequence, message_flags in_flags,
-      message_flags& out_flags, error_code& ec)
+                                 message_flags& out_flags, error_code& ec)
   {
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     return socket_ops::sync_recvmsg(impl.socket_, impl.state_, b.vectors(), b.count(), in_flags, out_flags, ec);
   }
 
   std::size_t receive_with_flags(base_implementation_type& impl, const asio::null_buffers&, message_flags,
-      message_flags& out_flags, error_code& ec)
+                                 message_flags& out_flags, error_code& ec)
   {
     socket_ops::poll_read(impl.socket_, impl.state_, -1, ec);
     out_flags = 0;
@@ -250,21 +238,21 @@ public:
 
   template <class Sequence, class Handler, class IoExecutor>
   void async_receive_with_flags(base_implementation_type& impl, const Sequence& sequence, message_flags in_flags,
-      message_flags& out_flags, Handler& handler, const IoExecutor& io_executor)
+                                message_flags& out_flags, Handler& handler, const IoExecutor& io_executor)
   {
-    start<transfer_operation<receive_with_flags_intent<Sequence>, Handler, IoExecutor>>(impl, receive_queue(in_flags),
-        "async_receive_with_flags", handler, io_executor, unless_empty_and_when_ready{false, is_urgent(in_flags)}, impl.socket_, impl.state_, sequence,
-        in_flags, out_flags);
+    start<transfer_operation<receive_with_flags_intent<Sequence>, Handler, IoExecutor>>(
+      impl, receive_queue(in_flags), "async_receive_with_flags", handler, io_executor,
+      unless_empty_and_when_ready{false, is_urgent(in_flags)}, impl.socket_, impl.state_, sequence, in_flags,
+      out_flags);
   }
 
   template <class Handler, class IoExecutor>
   void async_receive_with_flags(base_implementation_type& impl, const asio::null_buffers&, message_flags in_flags,
-      message_flags& out_flags, Handler& handler, const IoExecutor& io_executor)
+                                message_flags& out_flags, Handler& handler, const IoExecutor& io_executor)
   {
     // No message is received, so there are none to report.
     out_flags = 0;
-    start_readiness(impl, receive_events(in_flags), "async_receive_with_flags(null_buffers)",
-        handler, io_executor);
+    start_readiness(impl, receive_events(in_flags), "async_receive_with_flags(null_buffers)", handler, io_executor);
   }
 
 protected:
@@ -314,25 +302,24 @@ protected:
   template <class Buffer, class Sequence>
   static bool has_nothing_for_stream(const base_implementation_type& impl, const Sequence& sequence)
   {
-    return (impl.state_ & socket_ops::stream_oriented) != 0
-      && transfer_buffers<Buffer, Sequence>::all_empty(sequence);
+    return (impl.state_ & socket_ops::stream_oriented) != 0 && transfer_buffers<Buffer, Sequence>::all_empty(sequence);
   }
 
   template <class Operation, class Handler, class IoExecutor, class BeforeStart, class... Arguments>
   void start(base_implementation_type& impl, core::direction d, const char* function, Handler& handler,
-      const IoExecutor& io_executor, BeforeStart before_start, Arguments&&... arguments)
+             const IoExecutor& io_executor, BeforeStart before_start, Arguments&&... arguments)
   {
     start_operation<Operation>(engine_, impl.object_, d, tracked_object{"socket", &impl, impl.socket_, function},
-        handler, io_executor, before_start, std::forward<Arguments>(arguments)...);
+                               handler, io_executor, before_start, std::forward<Arguments>(arguments)...);
   }
 
   // Operations on null_buffers report a size, though it is always zero.
   template <class Handler, class IoExecutor>
   void start_readiness(base_implementation_type& impl, unsigned events, const char* function, Handler& handler,
-      const IoExecutor& io_executor)
+                       const IoExecutor& io_executor)
   {
-    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, function, handler, io_executor,
-        always_in_kernel(), impl.socket_, events);
+    start<transfer_operation<wait_intent, Handler, IoExecutor>>(impl, core::direction::readiness, function, handler,
+                                                                io_executor, always_in_kernel(), impl.socket_, events);
   }
 
   engine& engine_;
@@ -342,9 +329,9 @@ private:
   {
     impl.object_ = engine_.register_object();
     impl.socket_ = fd;
-    impl.state_ = type == SOCK_STREAM ? socket_ops::stream_oriented
-      : type == SOCK_DGRAM            ? socket_ops::datagram_oriented
-                                      : 0;
+    impl.state_ = type == SOCK_STREAM  ? socket_ops::stream_oriented
+                  : type == SOCK_DGRAM ? socket_ops::datagram_oriented
+                                       : 0;
   }
 
   void close_descriptor(base_implementation_type& impl, bool is_destruction, error_code& ec)

@@ -16,11 +16,7 @@ namespace asio_proactor::service {
 class operation_cancellation
 {
 public:
-  operation_cancellation(engine& e, core::io_object* o)
-    : engine_(&e),
-      object_(o)
-  {
-  }
+  operation_cancellation(engine& e, core::io_object* o) : engine_(&e), object_(o) {}
 
   void operator()(asio::cancellation_type_t type)
   {
@@ -57,7 +53,8 @@ enum class begin
  */
 template <class Operation, class Handler, class IoExecutor, class BeforeStart, class... Arguments>
 void start_operation(engine& e, core::io_object* object, core::direction d, const tracked_object& tracked,
-    Handler& handler, const IoExecutor& io_executor, BeforeStart before_start, Arguments&&... arguments)
+                     Handler& handler, const IoExecutor& io_executor, BeforeStart before_start,
+                     Arguments&&... arguments)
 {
   const bool continues = is_continuation(handler);
   auto slot = asio::get_associated_cancellation_slot(handler);
@@ -71,7 +68,7 @@ void start_operation(engine& e, core::io_object* object, core::direction d, cons
     op->cancellation_key_ = &slot.template emplace<operation_cancellation>(e, object);
 
   BOOST_ASIO_HANDLER_CREATION((e.context(), *op, tracked.type, tracked.implementation,
-      static_cast<boost::uintmax_t>(tracked.descriptor), tracked.function));
+                               static_cast<boost::uintmax_t>(tracked.descriptor), tracked.function));
   (void)tracked;
 
   p.v = p.p = nullptr;
@@ -128,12 +125,9 @@ unsigned events_of(WaitType w)
 {
   switch (w)
   {
-  case WaitType::wait_read:
-    return POLLIN;
-  case WaitType::wait_write:
-    return POLLOUT;
-  default:
-    return POLLPRI | POLLERR | POLLHUP;
+  case WaitType::wait_read: return POLLIN;
+  case WaitType::wait_write: return POLLOUT;
+  default: return POLLPRI | POLLERR | POLLHUP;
   }
 }
 

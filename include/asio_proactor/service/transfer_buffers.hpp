@@ -60,8 +60,7 @@ public:
   static constexpr bool is_single = adapter::is_single_buffer;
   static constexpr bool is_registered = adapter::is_registered_buffer;
 
-  explicit transfer_buffers(const Sequence& sequence)
-    : sequence_(sequence)
+  explicit transfer_buffers(const Sequence& sequence) : sequence_(sequence)
   {
     auto i = asio::buffer_sequence_begin(sequence_);
     const auto end = asio::buffer_sequence_end(sequence_);
@@ -77,10 +76,7 @@ public:
   /// Only for a sequence that is a single buffer.
   const ::iovec& single() const { return vectors_[0]; }
 
-  int registered_index() const
-  {
-    return static_cast<int>(adapter(sequence_).registered_id().native_handle());
-  }
+  int registered_index() const { return static_cast<int>(adapter(sequence_).registered_id().native_handle()); }
 
   /// Under BOOST_ASIO_ENABLE_BUFFER_DEBUGGING: fail if the program has invalidated a buffer meanwhile.
   void validate() const

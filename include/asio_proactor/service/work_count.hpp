@@ -31,8 +31,8 @@ public:
   /// The total, exact if no other thread counts locally.
   long total() const
   {
-    return shared_.load(std::memory_order_seq_cst) + local_.load(std::memory_order_relaxed)
-      - (is_local_.load(std::memory_order_relaxed) ? token : 0);
+    return shared_.load(std::memory_order_seq_cst) + local_.load(std::memory_order_relaxed) -
+           (is_local_.load(std::memory_order_relaxed) ? token : 0);
   }
 
   // --- The local thread -----------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@
 
 #if !defined(BOOST_ASIO_HAS_IO_URING) || !defined(BOOST_ASIO_DISABLE_EPOLL)
 # if defined(BOOST_ASIO_DETAIL_CONFIG_HPP)
-#  error "asio_proactor: include <asio_proactor/drop_in.hpp> before every header of Boost.Asio and Beast, best with the compiler option -include asio_proactor/drop_in.hpp, or link the CMake target asio_proactor::drop_in"
+#  error                                                                                                               \
+    "asio_proactor: include <asio_proactor/drop_in.hpp> before every header of Boost.Asio and Beast, best with the compiler option -include asio_proactor/drop_in.hpp, or link the CMake target asio_proactor::drop_in"
 # endif
 #endif
 
@@ -28,7 +29,8 @@
 // drop-in does not link with one built with it, instead of breaking silently.
 #if BOOST_VERSION >= 109200 && !defined(BOOST_ASIO_VERSION_NAMESPACE) && !defined(BOOST_ASIO_ENABLE_VERSION_NAMESPACE)
 # if defined(BOOST_ASIO_DETAIL_CONFIG_HPP)
-#  error "asio_proactor: on Boost 1.92 and newer <asio_proactor/drop_in.hpp> must come before every header of Boost.Asio and Beast; define BOOST_ASIO_VERSION_NAMESPACE=asio_proactor_drop_in for the whole program, or link the CMake target asio_proactor::drop_in"
+#  error                                                                                                               \
+    "asio_proactor: on Boost 1.92 and newer <asio_proactor/drop_in.hpp> must come before every header of Boost.Asio and Beast; define BOOST_ASIO_VERSION_NAMESPACE=asio_proactor_drop_in for the whole program, or link the CMake target asio_proactor::drop_in"
 # endif
 # define BOOST_ASIO_VERSION_NAMESPACE asio_proactor_drop_in
 #endif

@@ -67,13 +67,12 @@ protected:
   typedef bool (*perform_func_type)(io_uring_operation*, bool);
 
   io_uring_operation(const boost::system::error_code& success, prepare_func_type prepare, perform_func_type perform,
-      func_type complete)
+                     func_type complete)
     : operation(complete),
       ec_(success),
       prepare_(prepare),
       perform_(perform)
-  {
-  }
+  {}
 
 private:
   prepare_func_type prepare_;

@@ -42,8 +42,7 @@ public:
   explicit io_uring_service(execution_context& context)
     : execution_context_service_base<io_uring_service>(context),
       engine(context, use_service<scheduler>(context))
-  {
-  }
+  {}
 
   using engine::context;
 
@@ -97,7 +96,7 @@ private:
   struct internal_watch : asio_proactor::core::operation
   {
     internal_watch(io_uring_service& service, asio_proactor::core::io_object& object, io_uring_operation* op,
-        internal_watch* next)
+                   internal_watch* next)
       : service_(service),
         object_(&object),
         op_(op),

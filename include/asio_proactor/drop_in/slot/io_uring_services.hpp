@@ -29,8 +29,7 @@ public:
   explicit io_uring_socket_service(execution_context& context)
     : execution_context_service_base<io_uring_socket_service<Protocol>>(context),
       asio_proactor::service::socket_service<Protocol>(use_service<io_uring_service>(context))
-  {
-  }
+  {}
 
   using asio_proactor::service::socket_service<Protocol>::shutdown;
 
@@ -44,8 +43,7 @@ public:
   explicit io_uring_descriptor_service(execution_context& context)
     : execution_context_service_base<io_uring_descriptor_service>(context),
       descriptor_service(use_service<io_uring_service>(context))
-  {
-  }
+  {}
 
   void shutdown() { descriptor_service::shutdown(); }
 };
@@ -59,8 +57,7 @@ public:
   explicit io_uring_file_service(execution_context& context)
     : execution_context_service_base<io_uring_file_service>(context),
       file_service(use_service<io_uring_service>(context))
-  {
-  }
+  {}
 
   void shutdown() { file_service::shutdown(); }
 };

@@ -30,8 +30,7 @@ public:
   typedef scheduler_task* (*get_task_func_type)(execution_context&);
 
 #if BOOST_VERSION < 108700
-  scheduler(execution_context& context, int concurrency_hint = 0, bool own_thread = true,
-      get_task_func_type = nullptr)
+  scheduler(execution_context& context, int concurrency_hint = 0, bool own_thread = true, get_task_func_type = nullptr)
     : execution_context_service_base<scheduler>(context),
       run_loop(this, own_thread),
       concurrency_hint_(concurrency_hint)
@@ -39,12 +38,14 @@ public:
     BOOST_ASIO_HANDLER_TRACKING_INIT;
   }
 
-  int concurrency_hint() const { return concurrency_hint_; }
+  int concurrency_hint() const
+  {
+    return concurrency_hint_;
+  }
 #else
   // Selects the constructor for the resolver's private loop.
   struct internal
-  {
-  };
+  {};
 
   explicit scheduler(execution_context& context, bool own_thread = true, get_task_func_type = nullptr)
     : execution_context_service_base<scheduler>(context),
@@ -61,28 +62,58 @@ public:
   }
 #endif
 
-  void shutdown() { shut_down(); }
+  void shutdown()
+  {
+    shut_down();
+  }
 
   // The slot's own services attach themselves, so this is called by a stock reactor only: some object file of the
   // program was compiled without the drop-in, and the linker has mixed the two schedulers.
-  void init_task() { asio_proactor::service::report_mixed_program(); }
+  void init_task()
+  {
+    asio_proactor::service::report_mixed_program();
+  }
 
   // Ambiguous otherwise: both bases have something of these names.
   using run_loop::poll;
   using run_loop::run;
 
-  std::size_t run(boost::system::error_code& ec) { return succeed(ec), run_loop::run(); }
-  std::size_t run_one(boost::system::error_code& ec) { return succeed(ec), run_loop::run_one(); }
-  std::size_t wait_one(long usec, boost::system::error_code& ec) { return succeed(ec), run_loop::wait_one(usec); }
-  std::size_t poll(boost::system::error_code& ec) { return succeed(ec), run_loop::poll(); }
-  std::size_t poll_one(boost::system::error_code& ec) { return succeed(ec), run_loop::poll_one(); }
+  std::size_t run(boost::system::error_code& ec)
+  {
+    return succeed(ec), run_loop::run();
+  }
+  std::size_t run_one(boost::system::error_code& ec)
+  {
+    return succeed(ec), run_loop::run_one();
+  }
+  std::size_t wait_one(long usec, boost::system::error_code& ec)
+  {
+    return succeed(ec), run_loop::wait_one(usec);
+  }
+  std::size_t poll(boost::system::error_code& ec)
+  {
+    return succeed(ec), run_loop::poll();
+  }
+  std::size_t poll_one(boost::system::error_code& ec)
+  {
+    return succeed(ec), run_loop::poll_one();
+  }
 
-  void compensating_work_started() { work_started(); }
+  void compensating_work_started()
+  {
+    work_started();
+  }
 
-  void do_dispatch(operation* op) { post_immediate_completion(op, false); }
+  void do_dispatch(operation* op)
+  {
+    post_immediate_completion(op, false);
+  }
 
 private:
-  static void succeed(boost::system::error_code& ec) { ec = boost::system::error_code(); }
+  static void succeed(boost::system::error_code& ec)
+  {
+    ec = boost::system::error_code();
+  }
 
 #if BOOST_VERSION < 108700
   const int concurrency_hint_;

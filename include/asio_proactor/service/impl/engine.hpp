@@ -66,7 +66,7 @@ inline void engine::cancel_by_key(object* o, void* key)
 
 template <class Queue>
 void engine::schedule_timer(Queue& queue, const typename Queue::time_type& time, typename Queue::per_timer_data& timer,
-    asio_detail::wait_op* op)
+                            asio_detail::wait_op* op)
 {
   guard held(loop_.mutex());
   if (shut_down_)

@@ -15,17 +15,13 @@ namespace asio_proactor::service {
 
 /// What a thread carries while it is inside the loop: the recycled memory of its operations.
 struct run_loop::thread_info : asio_detail::thread_info_base
-{
-};
+{};
 
 /// A thread's stay inside the loop.
 class run_loop::runner
 {
 public:
-  explicit runner(run_loop& loop)
-    : loop_(loop),
-      is_nested_(loop.this_thread() != nullptr),
-      context_(&loop, info_)
+  explicit runner(run_loop& loop) : loop_(loop), is_nested_(loop.this_thread() != nullptr), context_(&loop, info_)
   {
     if (is_nested_)
       return;
@@ -100,10 +96,7 @@ struct run_loop::work_cleanup
 class run_loop::leadership
 {
 public:
-  leadership(run_loop& loop, guard& held, bool has_marker)
-    : loop_(loop),
-      held_(held),
-      has_marker_(has_marker)
+  leadership(run_loop& loop, guard& held, bool has_marker) : loop_(loop), held_(held), has_marker_(has_marker)
   {
     loop_.leader_is_there_ = true;
   }
@@ -128,8 +121,7 @@ private:
   const bool has_marker_;
 };
 
-inline run_loop::run_loop(void* owner, bool own_thread)
-  : owner_(owner)
+inline run_loop::run_loop(void* owner, bool own_thread) : owner_(owner)
 {
   ready_.push(&marker_);
   if (own_thread)
@@ -253,6 +245,12 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
       // The marker is with the leader, and whatever else there was has been taken.
       if (limit_ns == core::wait_limit::no_wait || (has_waited && limit_ns != core::wait_limit::forever))
         return 0;
+      // Whoever idles must not be the only one who can reap a driver, or find out that all work is done.
+      if (is_to_give_up_being_alone())
+      {
+        adapt_driver(held);
+        continue;
+      }
       idle(held, limit_ns);
       has_waited = true;
     }
@@ -319,8 +317,8 @@ inline core::wait_limit run_loop::shorten_for_timers(std::int64_t limit_ns)
 
 inline bool run_loop::may_sleep_after_announcement()
 {
-  return inbox_.empty_after_announcement() && !stopped_.load(std::memory_order_seq_cst)
-    && !(counts_locally() && nothing_is_left());
+  return inbox_.empty_after_announcement() && !stopped_.load(std::memory_order_seq_cst) &&
+         !(counts_locally() && nothing_is_left());
 }
 
 inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
@@ -373,6 +371,12 @@ inline void run_loop::idle(guard& held, std::int64_t limit_ns)
     idle_condition_.wait_for(lock, std::chrono::nanoseconds(limit_ns));
   lock.release();
   --idle_threads_;
+}
+
+inline bool run_loop::is_to_give_up_being_alone() const
+{
+  return mutex_.biased_to_this_thread() && !mutex_.bias_is_undisputed() &&
+         (work_is_local_ || (proactor() && proactor()->fast_driver_in_use()));
 }
 
 inline void run_loop::adapt_driver(guard& held)
