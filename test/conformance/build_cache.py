@@ -123,8 +123,8 @@ class build_cache:
         record_path = self.path(name, ".object.json")
         key = digest_of(self.compiler_version_, self.portable(" ".join(flags)), self.portable(str(source)))
         record = self.read_record(record_path)
-        if self.object_is_current(record, key) and (record["failed"] or object_path.exists()):
-            return (None if record["failed"] else object_path), record
+        if self.object_is_current(record, key) and object_path.exists():
+            return object_path, record
         depfile = self.path(name, ".d")
         compiler = ["gcc"] if str(source).endswith((".c", ".S")) else [self.compiler_]
         command = self.wrapper_ + compiler + list(flags) + ["-MD", "-MF", str(depfile), "-c", str(source), "-o", str(object_path)]
@@ -137,8 +137,8 @@ class build_cache:
             data = object_path.read_bytes()
             record["digest"] = hashlib.sha256(data).hexdigest()
             record["uses_library"] = LIBRARY_SYMBOL in data
-        # A failed compilation is not remembered without its inputs: the compiler may have been stopped.
-        if record["dependencies"]:
+        # Only success is remembered: a compiler that failed may have been stopped.
+        if code == 0:
             self.write_record(record_path, record)
         return (None if code else object_path), record
 
