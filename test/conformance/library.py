@@ -5,6 +5,22 @@ import sys
 
 SHOWN_CHARACTERS = 6000
 
+# The environment variable by which a driver is asked for.
+DRIVER_VARIABLE = "ASIO_PROACTOR_DRIVER"
+
+
+def driver_environment(driver, archive):
+    """What a program must find in its environment to run on a driver.
+
+    A library that does not read the variable would run on its default driver under another one's name, so
+    asking for a driver ends the run in that case.
+    """
+    if driver == "auto":
+        return {}
+    if DRIVER_VARIABLE.encode() not in archive.read_bytes():
+        sys.exit(f"this library does not read {DRIVER_VARIABLE}: only --driver auto can be run")
+    return {DRIVER_VARIABLE: driver}
+
 
 def build(root, folder, compiler, sanitize, jobs):
     """Returns the archive; ends the run with the compiler's words when it does not build."""
