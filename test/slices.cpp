@@ -193,7 +193,8 @@ struct counting_stream
 {
   stream_pair pair;
   int wanted;
-  int out = 0, in = 0, got = 0, wrong = 0;
+  int out = 0, in = 0, got = 0;
+  std::atomic<int> wrong{0}; // Sender and receiver may run at the same time.
 
   void send()
   {

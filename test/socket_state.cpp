@@ -175,11 +175,11 @@ BOOST_AUTO_TEST_CASE(synchronous_calls_beside_asynchronous_ones)
   b.send(asio::buffer("1", 1));
   ctx.run();
   BOOST_TEST(!a.non_blocking());
+  const auto start = steady::now();
   std::thread later([b = &b] {
     std::this_thread::sleep_for(5ms);
     b->send(asio::buffer("23", 2));
   });
-  const auto start = steady::now();
   BOOST_TEST(a.read_some(asio::buffer(in)) == 2u);
   BOOST_TEST((steady::now() - start >= 4ms));
   later.join();

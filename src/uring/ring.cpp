@@ -52,7 +52,8 @@ void ring::publish()
 
 bool ring::has_completions() const
 {
-  if (load_acquire(ring_.cq.ktail) != *ring_.cq.khead)
+  // Several threads may be about to enter; the one that collects moves the head meanwhile.
+  if (load_acquire(ring_.cq.ktail) != load_acquire(ring_.cq.khead))
     return true;
   return (load_acquire(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
