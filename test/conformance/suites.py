@@ -31,11 +31,12 @@ STOCK_URING_FLAGS = ("-DBOOST_ASIO_HAS_IO_URING=1", "-DBOOST_ASIO_DISABLE_EPOLL=
 
 
 def drop_in_flags(project_root):
-    """The three macros and two folders that make a program drop-in."""
+    """The folders and macros that make a program drop-in: what the CMake target gives, without its tripwires."""
     include = project_root / "include"
     return (
         f"-I{include}/asio_proactor/drop_in/include", f"-I{include}",
         "-DBOOST_ASIO_HAS_IO_URING=1", "-DBOOST_ASIO_DISABLE_EPOLL=1", "-DASIO_PROACTOR_DROP_IN=1",
+        "-DBOOST_ASIO_VERSION_NAMESPACE=asio_proactor_drop_in",
     )
 
 
