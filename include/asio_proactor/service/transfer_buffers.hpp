@@ -6,18 +6,26 @@
 #ifndef ASIO_PROACTOR_SERVICE_TRANSFER_BUFFERS_HPP
 #define ASIO_PROACTOR_SERVICE_TRANSFER_BUFFERS_HPP
 
+#include <algorithm>
 #include <array>
 #include <asio_proactor/core/operation.hpp>
 #include <asio_proactor/service/asio_internals.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/detail/buffer_sequence_adapter.hpp>
 #include <boost/asio/detail/consuming_buffers.hpp>
+#include <boost/asio/recycling_allocator.hpp>
 #include <sys/uio.h>
+#include <type_traits>
+#include <vector>
 
 namespace asio_proactor::service {
 
 /// Asio passes at most so many buffers of a sequence to one call; the rest is for the next one.
 constexpr std::size_t maximum_vectors = 64;
+
+/// So many are kept inside the operation. It is the number that async_write hands over at once, and holds the header of an
+/// HTTP message; 64 would make every operation too large for the memory that Asio recycles.
+constexpr std::size_t inline_vectors = 16;
 
 /// How many buffers a type of sequence can have, as far as the type tells.
 template <class Sequence>
@@ -64,17 +72,29 @@ public:
   {
     auto i = asio::buffer_sequence_begin(sequence_);
     const auto end = asio::buffer_sequence_end(sequence_);
-    for (; i != end && count_ < vectors_.size(); ++i, ++count_)
-      vectors_[count_] = to_iovec(Buffer(*i));
+    for (; i != end && count_ < few_.size(); ++i, ++count_)
+      few_[count_] = to_iovec(Buffer(*i));
+    if constexpr (capacity > inline_vectors)
+      if (i != end)
+        keep_many(i, end);
   }
+
+  transfer_buffers(const transfer_buffers&) = delete;
+  transfer_buffers& operator=(const transfer_buffers&) = delete;
 
   static bool all_empty(const Sequence& sequence) { return adapter::all_empty(sequence); }
 
-  ::iovec* vectors() { return vectors_.data(); }
+  ::iovec* vectors()
+  {
+    if constexpr (capacity > inline_vectors)
+      if (!many_.empty())
+        return many_.data();
+    return few_.data();
+  }
   std::size_t count() const { return count_; }
 
   /// Only for a sequence that is a single buffer.
-  const ::iovec& single() const { return vectors_[0]; }
+  const ::iovec& single() const { return few_[0]; }
 
   int registered_index() const { return static_cast<int>(adapter(sequence_).registered_id().native_handle()); }
 
@@ -89,8 +109,26 @@ public:
 private:
   static constexpr std::size_t capacity = is_single ? 1 : vector_capacity<Sequence>::value;
 
+  using many_vectors = std::vector<::iovec, asio::recycling_allocator<::iovec>>;
+  struct no_vectors
+  {};
+
+  // Takes over what is already in few_; the kernel wants them all in one place.
+  template <class Iterator>
+  void keep_many(Iterator i, const Iterator& end)
+  {
+    std::size_t total = count_;
+    for (Iterator j = i; j != end && total < capacity; ++j)
+      ++total;
+    many_.reserve(total);
+    many_.assign(few_.begin(), few_.end());
+    for (; count_ < total; ++i, ++count_)
+      many_.push_back(to_iovec(Buffer(*i)));
+  }
+
   Sequence sequence_;
-  std::array<::iovec, capacity> vectors_;
+  std::array<::iovec, (std::min)(capacity, inline_vectors)> few_;
+  std::conditional_t<(capacity > inline_vectors), many_vectors, no_vectors> many_;
   std::size_t count_ = 0;
 };
 
