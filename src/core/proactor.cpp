@@ -14,6 +14,17 @@ namespace asio_proactor::core {
 
 namespace {
 
+// Stock Asio tries a transfer inside the initiating function, so one that is cancelled right behind its start gets its
+// chance: the request goes out, and its cancellation behind it. Of waits and connects nobody sees the difference.
+bool deserves_an_attempt(const operation& op)
+{
+  return op.object_ && !op.restarted_ && op.direction_ != direction::readiness && op.code_ != opcode::connect;
+}
+
+} // namespace
+
+namespace {
+
 // A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
 constexpr std::uint64_t initial_fast_after_turns = 64;
 
@@ -86,7 +97,7 @@ void proactor::request_cancel(operation& op)
     finish(op, -ECANCELED);
   else if (op.progress_ != progress::pending)
     queue_cancellation(*op.object_);
-  // A pending one is found cancelled when its turn comes.
+  // A pending one is seen to when its turn comes.
 }
 
 void proactor::queue_cancellation(io_object& object)
@@ -119,10 +130,13 @@ void proactor::completed(operation& op, int result)
   }
   else if (was_polling)
   {
-    if (op.cancel_requested_)
+    // A closed descriptor's number may belong to somebody else by now.
+    if (op.cancel_requested_ && (object.closing_ || op.result_is_moot_))
       finish(op, -ECANCELED);
     else if (std::optional<int> attempted = attempt_without_blocking(op))
       finish(op, *attempted);
+    else if (op.cancel_requested_)
+      finish(op, -ECANCELED);
     else
       restart(op, true);
   }
@@ -195,7 +209,7 @@ bool proactor::stage_requests(driver& d, ring_index ring)
     return false;
   while (operation* op = pending_.front())
   {
-    if (op->cancel_requested_)
+    if (op->cancel_requested_ && !deserves_an_attempt(*op))
     {
       pending_.pop();
       finish(*op, -ECANCELED);
@@ -211,8 +225,10 @@ bool proactor::stage_requests(driver& d, ring_index ring)
     pending_.pop();
     ++op->object_->in_kernel_;
     ++in_kernel_[ring];
+    if (op->cancel_requested_)
+      queue_cancellation(*op->object_);
   }
-  return true;
+  return stage_cancellations();
 }
 
 bool proactor::stage_cancellations()
@@ -279,13 +295,13 @@ driver& proactor::prepare_turn(wait_limit& limit)
   return d;
 }
 
-void proactor::submit_beside_leader(guard& held)
+void proactor::submit_now(guard& held)
 {
-  bool all_staged = false;
-  while (!all_staged)
+  assert(may_submit());
+  for (bool all_staged = false; !all_staged;)
   {
-    driver& d = home();
-    all_staged = stage_requests(d, home_ring);
+    driver& d = driver_of_this_thread();
+    all_staged = stage_requests(d, &d == fast_.get() ? fast_ring : home_ring);
     d.prepare_enter();
     held.unlock();
     d.enter(wait_limit{});

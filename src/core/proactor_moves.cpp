@@ -29,6 +29,14 @@ constexpr std::chrono::microseconds longest_look{1000};
 
 constexpr std::uint64_t maximum_fast_after_turns = 1 << 20;
 
+// What has been sent has been sent, and what is still to get its first attempt may succeed. Anything else that ends from
+// now on is of no use any more, as it would be with stock Asio, whose reactor looks at no closed descriptor.
+bool is_moot_once_closed(const operation& op)
+{
+  const bool is_transfer_out = op.direction_ == direction::write && op.code_ != opcode::connect;
+  return op.progress_ != progress::pending && !is_transfer_out;
+}
+
 } // namespace
 
 void proactor::enter_and_collect(guard& held, ring_index ring, wait_limit limit)
@@ -71,20 +79,57 @@ void proactor::forget_sent_cancellations(io_object& object)
   queue_cancellation(object);
 }
 
+template <class Condition>
+void proactor::wait_for_loop_thread(guard& held, Condition is_over)
+{
+  const clock::time_point end = clock::now() + loop_thread_patience;
+  std::chrono::microseconds look = first_look;
+  while (!is_over() && clock::now() < end)
+  {
+    held.unlock();
+    wake();
+    std::this_thread::sleep_for(look);
+    look = std::min(look * 2, longest_look);
+    held.lock();
+  }
+}
+
+bool proactor::has_attempts_to_make(const io_object& object) const
+{
+  for (operation* head : object.head_)
+    for (operation* op = head; op; op = op->object_next_)
+      if (op->progress_ == progress::pending && op->direction_ != direction::readiness)
+        return true;
+  return false;
+}
+
+void proactor::submit_operations_of(guard& held, io_object& object)
+{
+  if (!has_attempts_to_make(object))
+    return;
+  if (may_submit())
+    submit_now(held);
+  else
+    wait_for_loop_thread(held, [&] { return !has_attempts_to_make(object); });
+}
+
 void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fate fate)
 {
   if (fate == descriptor_fate::closed)
     for (operation* head : object.head_)
       for (operation* op = head; op; op = op->object_next_)
-        op->result_is_moot_ = true;
+        op->result_is_moot_ = is_moot_once_closed(*op);
   cancel(object);
+  submit_operations_of(held, object);
   detach_pending(object);
   if (object.in_kernel_ != 0)
   {
     if (all_within_reach(object))
       drain(held, object);
     else
-      wait_for_loop_thread(held, object, fd);
+      wait_for_loop_thread(held, [&] { return object.in_kernel_ == 0; });
+    if (object.in_kernel_ != 0 && !object.overlapping_)
+      ::shutdown(fd, SHUT_RDWR);
   }
   object.closing_ = true;
   give_back_if_over(object);
@@ -104,22 +149,6 @@ void proactor::drain(guard& held, io_object& object)
     if (object.in_kernel_ != 0)
       forget_sent_cancellations(object);
   } while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
-}
-
-void proactor::wait_for_loop_thread(guard& held, io_object& object, int fd)
-{
-  const clock::time_point end = clock::now() + loop_thread_patience;
-  std::chrono::microseconds look = first_look;
-  while (object.in_kernel_ != 0 && clock::now() < end)
-  {
-    held.unlock();
-    wake();
-    std::this_thread::sleep_for(look);
-    look = std::min(look * 2, longest_look);
-    held.lock();
-  }
-  if (object.in_kernel_ != 0)
-    ::shutdown(fd, SHUT_RDWR);
 }
 
 void proactor::empty_driver(guard& held, ring_index ring)

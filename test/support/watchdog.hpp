@@ -31,7 +31,7 @@ public:
   {
     if (unit.p_type != boost::unit_test::TUT_CASE)
       return;
-    std::strncpy(name(), unit.p_name->c_str(), name_size - 1);
+    std::strncpy(name(), unit.full_name().c_str(), name_size - 1);
     ::alarm(watchdog_seconds);
   }
 

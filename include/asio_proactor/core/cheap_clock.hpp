@@ -19,8 +19,8 @@ inline std::uint64_t cheap_ticks()
   return __builtin_ia32_rdtsc();
 }
 
-/// About 100 microseconds on processors of 2 to 4 GHz.
-constexpr std::uint64_t ticks_in_100_us = 300 * 1000;
+/// About a millisecond on processors of 2 to 4 GHz.
+constexpr std::uint64_t ticks_in_1_ms = 3 * 1000 * 1000;
 
 #else
 
@@ -29,7 +29,7 @@ inline std::uint64_t cheap_ticks()
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
-constexpr std::uint64_t ticks_in_100_us = 100 * 1000;
+constexpr std::uint64_t ticks_in_1_ms = 1000 * 1000;
 
 #endif
 

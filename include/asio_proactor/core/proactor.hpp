@@ -64,6 +64,7 @@ public:
 
   /// Cancel all operations of an object, see to it that no request names its descriptor any more, and give it back.
   /**
+   * A transfer that has not been handed over yet gets one attempt: what a program sends before it closes is sent.
    * When it returns the descriptor may be closed and its number reused. It enters the kernel only if an operation of
    * the object is there, and releases the guard meanwhile. A driver that this thread may not enter is given up waiting
    * for after a short time, which only a loop thread that is stuck in a handler can cause; the call then shuts down
@@ -94,8 +95,16 @@ public:
   /// Take in what the driver of the turn has finished.
   void collect(driver& d) { d.collect(*this); }
 
-  /// Hand over what is started while another thread is the leader, waiting. Releases the guard in between.
-  void submit_beside_leader(guard& held);
+  /// Hand over what was started, without waiting for the next turn. Releases the guard in between.
+  /** Not while another thread has the fast driver. */
+  void submit_now(guard& held);
+
+  /// Whether this thread may use submit_now().
+  bool may_submit() const { return !fast_ || may_enter(fast_ring); }
+
+  /// Let what was started on the object have its effect before something else is done to its descriptor.
+  /** Where only the loop thread can do that it is waited for, a short time. Releases the guard in between. */
+  void submit_operations_of(guard& held, io_object& object);
 
   /// Make the leader return from its wait. Any thread, without the lock.
   void wake() noexcept { wake_event_.signal(); }
@@ -156,11 +165,13 @@ private:
   driver* driver_at(ring_index ring) { return ring == fast_ring ? fast_.get() : home_.get(); }
   bool may_enter(ring_index ring) const { return ring == home_ring || fast_owner_ == &thread_marker; }
   bool all_within_reach(const io_object& object) const;
+  bool has_attempts_to_make(const io_object& object) const;
 
   // One request round trip; for the rare moments that cannot wait for the loop.
   void enter_and_collect(guard& held, ring_index ring, wait_limit limit);
   void drain(guard& held, io_object& object);
-  void wait_for_loop_thread(guard& held, io_object& object, int fd);
+  template <class Condition>
+  void wait_for_loop_thread(guard& held, Condition is_over);
 
   // Get everything out of one driver and back into pending_. Releases the guard in between.
   void empty_driver(guard& held, ring_index ring);

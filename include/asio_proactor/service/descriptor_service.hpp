@@ -167,6 +167,7 @@ public:
 
   error_code wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, error_code& ec)
   {
+    before_blocking_call(impl);
     switch (w)
     {
     case asio::posix::descriptor_base::wait_read: descriptor_ops::poll_read(impl.descriptor_, impl.state_, ec); break;
@@ -192,6 +193,7 @@ public:
   template <class Sequence>
   std::size_t write_some(implementation_type& impl, const Sequence& sequence, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
     const std::size_t n =
       descriptor_ops::sync_write(impl.descriptor_, impl.state_, b.vectors(), b.count(), b.all_empty(sequence), ec);
@@ -201,6 +203,7 @@ public:
 
   std::size_t write_some(implementation_type& impl, const asio::null_buffers&, error_code& ec)
   {
+    before_blocking_call(impl);
     descriptor_ops::poll_write(impl.descriptor_, impl.state_, ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return 0;
@@ -226,6 +229,7 @@ public:
   template <class Sequence>
   std::size_t write_some_at(implementation_type& impl, std::uint64_t offset, const Sequence& sequence, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
     const std::size_t n = descriptor_ops::sync_write_at(impl.descriptor_, impl.state_, offset, b.vectors(), b.count(),
                                                         b.all_empty(sequence), ec);
@@ -245,6 +249,7 @@ public:
   template <class Sequence>
   std::size_t read_some(implementation_type& impl, const Sequence& sequence, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     const std::size_t n =
       descriptor_ops::sync_read(impl.descriptor_, impl.state_, b.vectors(), b.count(), b.all_empty(sequence), ec);
@@ -254,6 +259,7 @@ public:
 
   std::size_t read_some(implementation_type& impl, const asio::null_buffers&, error_code& ec)
   {
+    before_blocking_call(impl);
     descriptor_ops::poll_read(impl.descriptor_, impl.state_, ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return 0;
@@ -279,6 +285,7 @@ public:
   template <class Sequence>
   std::size_t read_some_at(implementation_type& impl, std::uint64_t offset, const Sequence& sequence, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     const std::size_t n = descriptor_ops::sync_read_at(impl.descriptor_, impl.state_, offset, b.vectors(), b.count(),
                                                        b.all_empty(sequence), ec);
@@ -294,6 +301,13 @@ public:
   }
 
 protected:
+  // A descriptor in non-blocking mode does not wait for anything.
+  void before_blocking_call(const implementation_type& impl)
+  {
+    if ((impl.state_ & descriptor_ops::user_set_non_blocking) == 0)
+      engine_.before_blocking_call();
+  }
+
   template <class Buffer, class Sequence, class Handler, class IoExecutor>
   void start_transfer(implementation_type& impl, const char* function, std::uint64_t offset, const Sequence& sequence,
                       Handler& handler, const IoExecutor& io_executor)

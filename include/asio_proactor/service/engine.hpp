@@ -51,6 +51,13 @@ public:
 
   void start(object& o, core::direction d, io_operation* op);
 
+  /// Let what was started on an object have its effect before something else is done to its descriptor.
+  /** @param o May be null. */
+  void submit_operations_of(object* o);
+
+  /// Before a call that may block a handler: what it waits for may depend on an operation that was just started.
+  void before_blocking_call();
+
   /// Complete an operation that has nothing to do, with the result it was given.
   void complete_at_once(io_operation* op, bool is_continuation)
   {

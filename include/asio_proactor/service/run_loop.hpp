@@ -110,8 +110,8 @@ public:
   void wake_leader();
 
   /// The same after an operation was started. Where the leader sleeps a running thread submits it itself, at once: its
-  /// handler may be about to wait for the result. So does anybody while no thread runs the loop.
-  void operation_was_started(guard& held);
+  /// handler may be about to wait for the result. So does anybody while no thread runs the loop, for its effect.
+  void operation_was_started(guard& held, core::direction d);
 
   /// Queue operations whose work is counted already, with the lock held.
   void push_ready(queue& ops) { ready_.push(ops); }

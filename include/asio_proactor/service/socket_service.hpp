@@ -122,6 +122,7 @@ public:
 
   error_code shutdown(base_implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
+    engine_.submit_operations_of(impl.object_);
     socket_ops::shutdown(impl.socket_, what, ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
@@ -133,6 +134,7 @@ public:
   std::size_t send_to(implementation_type& impl, const Sequence& sequence, const endpoint_type& destination,
                       message_flags flags, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
     const std::size_t n = socket_ops::sync_sendto(impl.socket_, impl.state_, b.vectors(), b.count(), flags,
                                                   destination.data(), destination.size(), ec);
@@ -143,6 +145,7 @@ public:
   std::size_t send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&, message_flags,
                       error_code& ec)
   {
+    before_blocking_call(impl);
     socket_ops::poll_write(impl.socket_, impl.state_, -1, ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return 0;
@@ -168,6 +171,7 @@ public:
   std::size_t receive_from(implementation_type& impl, const Sequence& sequence, endpoint_type& sender,
                            message_flags flags, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     std::size_t size = sender.capacity();
     const std::size_t n =
@@ -181,6 +185,7 @@ public:
   std::size_t receive_from(implementation_type& impl, const asio::null_buffers&, endpoint_type& sender, message_flags,
                            error_code& ec)
   {
+    before_blocking_call(impl);
     socket_ops::poll_read(impl.socket_, impl.state_, -1, ec);
     // Nothing is received, so there is nobody it could be from.
     sender = endpoint_type();
@@ -216,6 +221,7 @@ public:
       BOOST_ASIO_ERROR_LOCATION(ec);
       return ec;
     }
+    before_blocking_call(impl);
     std::size_t size = peer_endpoint ? peer_endpoint->capacity() : 0;
     asio_detail::socket_holder fd(socket_ops::sync_accept(
       impl.socket_, impl.state_, peer_endpoint ? peer_endpoint->data() : nullptr, peer_endpoint ? &size : nullptr, ec));
@@ -257,6 +263,7 @@ public:
 
   error_code connect(implementation_type& impl, const endpoint_type& peer, error_code& ec)
   {
+    before_blocking_call(impl);
     socket_ops::sync_connect(impl.socket_, peer.data(), peer.size(), ec);
     return ec;
   }

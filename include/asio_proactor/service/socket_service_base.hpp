@@ -132,6 +132,7 @@ public:
 
   error_code wait(base_implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
+    before_blocking_call(impl);
     switch (w)
     {
     case asio::socket_base::wait_read: socket_ops::poll_read(impl.socket_, impl.state_, -1, ec); break;
@@ -156,6 +157,7 @@ public:
   template <class Sequence>
   std::size_t send(base_implementation_type& impl, const Sequence& sequence, message_flags flags, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::const_buffer, Sequence> b(sequence);
     if constexpr (decltype(b)::is_single)
       return socket_ops::sync_send1(impl.socket_, impl.state_, b.single().iov_base, b.single().iov_len, flags, ec);
@@ -165,6 +167,7 @@ public:
 
   std::size_t send(base_implementation_type& impl, const asio::null_buffers&, message_flags, error_code& ec)
   {
+    before_blocking_call(impl);
     socket_ops::poll_write(impl.socket_, impl.state_, -1, ec);
     return 0;
   }
@@ -190,6 +193,7 @@ public:
   template <class Sequence>
   std::size_t receive(base_implementation_type& impl, const Sequence& sequence, message_flags flags, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     if constexpr (decltype(b)::is_single)
       return socket_ops::sync_recv1(impl.socket_, impl.state_, b.single().iov_base, b.single().iov_len, flags, ec);
@@ -199,6 +203,7 @@ public:
 
   std::size_t receive(base_implementation_type& impl, const asio::null_buffers&, message_flags, error_code& ec)
   {
+    before_blocking_call(impl);
     socket_ops::poll_read(impl.socket_, impl.state_, -1, ec);
     return 0;
   }
@@ -224,6 +229,7 @@ public:
   std::size_t receive_with_flags(base_implementation_type& impl, const Sequence& sequence, message_flags in_flags,
                                  message_flags& out_flags, error_code& ec)
   {
+    before_blocking_call(impl);
     transfer_buffers<asio::mutable_buffer, Sequence> b(sequence);
     return socket_ops::sync_recvmsg(impl.socket_, impl.state_, b.vectors(), b.count(), in_flags, out_flags, ec);
   }
@@ -231,6 +237,7 @@ public:
   std::size_t receive_with_flags(base_implementation_type& impl, const asio::null_buffers&, message_flags,
                                  message_flags& out_flags, error_code& ec)
   {
+    before_blocking_call(impl);
     socket_ops::poll_read(impl.socket_, impl.state_, -1, ec);
     out_flags = 0;
     return 0;
@@ -276,6 +283,13 @@ protected:
     // Somebody else may share it, and then its blocking mode is not ours to change back when it is closed.
     impl.state_ |= socket_ops::possible_dup;
     return ec;
+  }
+
+  // A socket in non-blocking mode does not wait for anything.
+  void before_blocking_call(const base_implementation_type& impl)
+  {
+    if ((impl.state_ & socket_ops::user_set_non_blocking) == 0)
+      engine_.before_blocking_call();
   }
 
   static bool refuse_closed(const base_implementation_type& impl, error_code& ec)

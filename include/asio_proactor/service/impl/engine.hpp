@@ -32,7 +32,25 @@ inline void engine::start(object& o, core::direction d, io_operation* op)
   }
   loop_.work_started();
   proactor_.start(o, d, *op);
-  loop_.operation_was_started(held);
+  loop_.operation_was_started(held, d);
+}
+
+inline void engine::submit_operations_of(object* o)
+{
+  if (!o)
+    return;
+  guard held(loop_.mutex());
+  proactor_.submit_operations_of(held, *o);
+}
+
+inline void engine::before_blocking_call()
+{
+  // The kernel carries on a request in the thread that issued it, so a thread outside the loop leaves them alone.
+  if (!loop_.can_dispatch())
+    return;
+  guard held(loop_.mutex());
+  if (proactor_.has_unsent() && proactor_.may_submit())
+    proactor_.submit_now(held);
 }
 
 inline void engine::start_watch(object& o, core::direction d, core::operation& watch)
@@ -41,7 +59,7 @@ inline void engine::start_watch(object& o, core::direction d, core::operation& w
   if (shut_down_)
     return;
   proactor_.start(o, d, watch);
-  loop_.operation_was_started(held);
+  loop_.operation_was_started(held, d);
 }
 
 inline void engine::cancel(object* o)

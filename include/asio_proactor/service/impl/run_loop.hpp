@@ -282,7 +282,7 @@ inline bool run_loop::turn_is_overdue()
     unsent_since_ = core::cheap_ticks();
     return false;
   }
-  return core::cheap_ticks() - unsent_since_ > core::ticks_in_100_us;
+  return core::cheap_ticks() - unsent_since_ > core::ticks_in_1_ms;
 }
 
 inline bool run_loop::turn_has_a_purpose(bool would_wait)
@@ -416,15 +416,20 @@ inline void run_loop::wake_leader()
   parking_spot_.signal();
 }
 
-inline void run_loop::operation_was_started(guard& held)
+inline void run_loop::operation_was_started(guard& held, core::direction d)
 {
   // Nobody would take a turn soon: the program prepares things before it calls run(), or runs the loop in slices.
   if (runners_ == 0)
-    return proactor()->submit_beside_leader(held);
+  {
+    // A wait changes nothing, so nobody can miss it until there is somebody to tell.
+    if (d != core::direction::readiness)
+      proactor()->submit_now(held);
+    return;
+  }
   if (!leader_sleeps_.load(std::memory_order_relaxed))
     return;
   if (this_thread() && !proactor()->fast_driver_in_use())
-    proactor()->submit_beside_leader(held);
+    proactor()->submit_now(held);
   else
     wake_leader();
 }
