@@ -15,6 +15,8 @@ def context_parts(source_root, flags):
     abi = CONTEXT_ABI[platform.machine()]
     paths = [folder / "asm" / f"{step}_{abi}.S" for step in ("make", "jump", "ontop")]
     paths.append(folder / "posix/stack_traits.cpp")
+    # Newer releases wrap the assembler functions.
+    paths += [path for path in [folder / "fcontext.cpp"] if path.exists()]
     return {f"context_{path.stem}": (path, flags if path.suffix == ".cpp" else ()) for path in paths}
 
 
