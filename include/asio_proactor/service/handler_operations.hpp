@@ -38,15 +38,28 @@ public:
 
   Intent& intent() { return intent_; }
 
+  /// Complete in the initiating function, on the handler's immediate executor.
+  static void complete_at_once(plain_operation* op, const IoExecutor& io_executor)
+  {
+    finish(op, true, [&](auto& work, auto& handler) { complete_immediately<Handler>(work, handler, io_executor); });
+  }
+
 private:
   static void do_complete(void* owner, asio_detail::scheduler_operation* base, const error_code&, std::size_t)
   {
-    auto* o = static_cast<plain_operation*>(base);
+    finish(static_cast<plain_operation*>(base), owner != nullptr,
+           [](auto& work, auto& handler) { work.complete(handler, handler.handler_); });
+  }
+
+  // Without an upcall the operation is only destroyed.
+  template <class Upcall>
+  static void finish(plain_operation* o, bool is_called, Upcall upcall)
+  {
     ptr p = {std::addressof(o->handler_), o, o};
 
     std::size_t bytes = 0;
     error_code ec = o->intent_.outcome(*o, bytes);
-    if (owner)
+    if (is_called)
       o->intent_.deliver(ec);
 
     BOOST_ASIO_HANDLER_COMPLETION((*o));
@@ -58,11 +71,11 @@ private:
     p.h = std::addressof(handler.handler_);
     p.reset();
 
-    if (owner)
+    if (is_called)
     {
       asio_detail::fenced_block b(asio_detail::fenced_block::half);
       BOOST_ASIO_HANDLER_INVOCATION_BEGIN((handler.arg1_));
-      w.complete(handler, handler.handler_);
+      upcall(w, handler);
       BOOST_ASIO_HANDLER_INVOCATION_END;
     }
   }
@@ -91,10 +104,22 @@ public:
 
   Intent& intent() { return intent_; }
 
+  /// As in plain_operation.
+  static void complete_at_once(transfer_operation* op, const IoExecutor& io_executor)
+  {
+    finish(op, true, [&](auto& work, auto& handler) { complete_immediately<Handler>(work, handler, io_executor); });
+  }
+
 private:
   static void do_complete(void* owner, asio_detail::scheduler_operation* base, const error_code&, std::size_t)
   {
-    auto* o = static_cast<transfer_operation*>(base);
+    finish(static_cast<transfer_operation*>(base), owner != nullptr,
+           [](auto& work, auto& handler) { work.complete(handler, handler.handler_); });
+  }
+
+  template <class Upcall>
+  static void finish(transfer_operation* o, bool is_called, Upcall upcall)
+  {
     ptr p = {std::addressof(o->handler_), o, o};
 
     std::size_t bytes = 0;
@@ -109,11 +134,11 @@ private:
     p.h = std::addressof(handler.handler_);
     p.reset();
 
-    if (owner)
+    if (is_called)
     {
       asio_detail::fenced_block b(asio_detail::fenced_block::half);
       BOOST_ASIO_HANDLER_INVOCATION_BEGIN((handler.arg1_, handler.arg2_));
-      w.complete(handler, handler.handler_);
+      upcall(w, handler);
       BOOST_ASIO_HANDLER_INVOCATION_END;
     }
   }

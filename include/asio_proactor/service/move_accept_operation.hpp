@@ -32,15 +32,27 @@ public:
     intent_.prepare(*this);
   }
 
+  /// As in plain_operation.
+  static void complete_at_once(move_accept_operation* op, const IoExecutor& io_executor)
+  {
+    finish(op, true, [&](auto& work, auto& handler) { complete_immediately<Handler>(work, handler, io_executor); });
+  }
+
 private:
   static void do_complete(void* owner, asio_detail::scheduler_operation* base, const error_code&, std::size_t)
   {
-    auto* o = static_cast<move_accept_operation*>(base);
+    finish(static_cast<move_accept_operation*>(base), owner != nullptr,
+           [](auto& work, auto& handler) { work.complete(handler, handler.handler_); });
+  }
+
+  template <class Upcall>
+  static void finish(move_accept_operation* o, bool is_called, Upcall upcall)
+  {
     ptr p = {std::addressof(o->handler_), o, o};
 
     std::size_t bytes = 0;
     error_code ec = o->intent_.outcome(*o, bytes);
-    if (owner)
+    if (is_called)
       o->intent_.deliver(ec);
 
     BOOST_ASIO_HANDLER_COMPLETION((*o));
@@ -53,11 +65,11 @@ private:
     p.h = std::addressof(handler.handler_);
     p.reset();
 
-    if (owner)
+    if (is_called)
     {
       asio_detail::fenced_block b(asio_detail::fenced_block::half);
       BOOST_ASIO_HANDLER_INVOCATION_BEGIN((handler.arg1_, "..."));
-      w.complete(handler, handler.handler_);
+      upcall(w, handler);
       BOOST_ASIO_HANDLER_INVOCATION_END;
     }
   }

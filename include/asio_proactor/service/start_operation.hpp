@@ -72,15 +72,14 @@ void start_operation(engine& e, core::io_object* object, core::direction d, cons
   (void)tracked;
 
   p.v = p.p = nullptr;
-  if (how == begin::complete_at_once)
-    e.complete_at_once(op, continues);
-  else if (!object)
-  {
+  if (how == begin::in_kernel && object)
+    return e.start(*object, d, op);
+  if (how == begin::in_kernel)
     op->result_ = -EBADF;
-    e.complete_at_once(op, continues);
-  }
+  if constexpr (has_immediate_executor<Handler, IoExecutor>::value)
+    Operation::complete_at_once(op, io_executor);
   else
-    e.start(*object, d, op);
+    e.complete_at_once(op, continues);
 }
 
 /// For operations that always go to the kernel.
