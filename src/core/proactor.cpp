@@ -207,11 +207,10 @@ bool proactor::stage_requests(driver& d, ring_index ring)
   // Cancellations go first: what is started later may have the address of what is to be cancelled.
   if (!stage_cancellations())
     return false;
-  while (operation* op = pending_.front())
+  while (operation* op = pending_.pop())
   {
     if (op->cancel_requested_ && !deserves_an_attempt(*op))
     {
-      pending_.pop();
       finish(*op, -ECANCELED);
       continue;
     }
@@ -220,9 +219,9 @@ bool proactor::stage_requests(driver& d, ring_index ring)
     if (!d.submit(*op))
     {
       op->progress_ = progress::pending;
+      pending_.push_front(*op);
       return false;
     }
-    pending_.pop();
     ++op->object_->in_kernel_;
     ++in_kernel_[ring];
     if (op->cancel_requested_)
@@ -302,6 +301,8 @@ void proactor::submit_now(guard& held)
   {
     driver& d = driver_of_this_thread();
     all_staged = stage_requests(d, &d == fast_.get() ? fast_ring : home_ring);
+    if (d.staged() == 0)
+      continue;
     d.prepare_enter();
     held.unlock();
     d.enter(wait_limit{});

@@ -131,6 +131,9 @@ void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fat
     if (object.in_kernel_ != 0 && !object.overlapping_)
       ::shutdown(fd, SHUT_RDWR);
   }
+  for (ring_index ring : {home_ring, fast_ring})
+    if (driver_at(ring) && object.in_kernel_ == 0)
+      driver_at(ring)->forget(fd, fate == descriptor_fate::closed);
   object.closing_ = true;
   give_back_if_over(object);
 }
@@ -239,7 +242,17 @@ void proactor::prepare_fork(guard& held)
   // Nothing is in the kernel while the process splits, so parent and child both start from complete knowledge.
   for (ring_index ring : {fast_ring, home_ring})
     if (driver_at(ring) && may_enter(ring))
+    {
       empty_driver(held, ring);
+      driver_at(ring)->prepare_fork();
+    }
+}
+
+void proactor::mode_changed(int fd)
+{
+  for (ring_index ring : {home_ring, fast_ring})
+    if (driver_at(ring))
+      driver_at(ring)->mode_changed(fd);
 }
 
 void proactor::after_fork_in_child()

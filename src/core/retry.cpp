@@ -42,7 +42,7 @@ ssize_t attempt_transfer(operation& op)
   }
 }
 
-ssize_t attempt(operation& op)
+ssize_t make_call(operation& op)
 {
   operation::arguments& a = op.args_;
   switch (op.code_)
@@ -129,21 +129,26 @@ int discard_result(const operation& op, int result)
   return -ECANCELED;
 }
 
-std::optional<int> attempt_without_blocking(operation& op)
+int attempt(operation& op)
 {
   for (;;)
   {
-    // Descriptors come here because they are O_NONBLOCK, but the program may have changed its mind since.
-    if (!is_ready_now(op))
-      return std::nullopt;
-    const ssize_t transferred = attempt(op);
+    const ssize_t transferred = make_call(op);
     const int result = transferred < 0 ? -errno : static_cast<int>(transferred);
-    if (result == -EINTR || is_to_be_repeated(op, result))
-      continue;
-    if (wants_readiness(op, result))
-      return std::nullopt;
-    return final_result(op, result);
+    if (result != -EINTR && !is_to_be_repeated(op, result))
+      return final_result(op, result);
   }
+}
+
+std::optional<int> attempt_without_blocking(operation& op)
+{
+  // Descriptors come here because they are O_NONBLOCK, but the program may have changed its mind since.
+  if (!is_ready_now(op))
+    return std::nullopt;
+  const int result = attempt(op);
+  if (wants_readiness(op, result))
+    return std::nullopt;
+  return result;
 }
 
 } // namespace asio_proactor::core

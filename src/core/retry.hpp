@@ -29,6 +29,10 @@ int final_result(const operation& op, int result);
 /// Undo what an operation that counts as cancelled has done after all. Returns -ECANCELED.
 int discard_result(const operation& op, int result);
 
+/// Make the system call, repeated if a signal interrupts it. It blocks where the descriptor and the call do.
+/** @return What the program is told, -EAGAIN among it. */
+int attempt(operation& op);
+
 /// Make the system call, now, without blocking. Nothing when it would block.
 std::optional<int> attempt_without_blocking(operation& op);
 

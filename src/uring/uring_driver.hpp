@@ -29,6 +29,9 @@ public:
   void enter(core::wait_limit limit) override { ring_.enter(limit.nanoseconds); }
   void rest() override;
   void collect(core::completion_sink& sink) override;
+  void forget(int, bool) override {}
+  void mode_changed(int) override {}
+  void prepare_fork() override {}
   std::error_code register_buffers(const ::iovec* buffers, unsigned count) override;
   void unregister_buffers() override;
 

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <mutex>
+#include <utility>
 
 namespace asio_proactor::uring {
 
@@ -105,9 +107,11 @@ probe_result make_probe()
 class uring_factory final : public core::driver_factory
 {
 public:
-  std::unique_ptr<core::driver> create(core::driver_use use, const core::wake_event& wake) override
+  explicit uring_factory(probe_result found) : found_(std::move(found)) {}
+
+  std::unique_ptr<core::driver> create(core::driver_use use, core::wake_event& wake) override
   {
-    if (use == core::driver_use::one_thread && !probe().has_fast_ring)
+    if (use == core::driver_use::one_thread && !found_.has_fast_ring)
       return nullptr;
     auto d = std::make_unique<uring_driver>(wake);
     if (int error = -d->open(use); error != 0)
@@ -119,20 +123,32 @@ public:
     return d;
   }
 
-  core::driver_description describe() const override { return {"uring", probe().detail}; }
+  core::driver_description describe() const override { return {"uring", found_.detail}; }
+
+private:
+  const probe_result found_;
 };
 
 } // namespace
 
-const probe_result& probe()
+probe_result probe()
 {
-  static const probe_result result = make_probe();
+  static std::mutex mutex;
+  static probe_result result;
+  static bool is_settled = false;
+  const std::lock_guard<std::mutex> held(mutex);
+  if (!is_settled)
+  {
+    result = make_probe();
+    // A shortage may be over the next time.
+    is_settled = result.error != ENOMEM && result.error != EMFILE && result.error != ENFILE;
+  }
   return result;
 }
 
 std::unique_ptr<core::driver_factory> make_factory()
 {
-  return std::make_unique<uring_factory>();
+  return std::make_unique<uring_factory>(probe());
 }
 
 } // namespace asio_proactor::uring

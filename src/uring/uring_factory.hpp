@@ -12,7 +12,7 @@
 
 namespace asio_proactor::uring {
 
-/// What a probe of this process found; made once.
+/// What a probe of this process found.
 struct probe_result
 {
   int error = 0;      ///< 0, or the errno that says why io_uring cannot be used.
@@ -21,7 +21,8 @@ struct probe_result
   bool has_fast_ring = false;
 };
 
-const probe_result& probe();
+/// Probes with the first call, and again only after a shortage of memory or descriptors. Thread safe.
+probe_result probe();
 
 /// Only when probe().error is 0.
 std::unique_ptr<core::driver_factory> make_factory();

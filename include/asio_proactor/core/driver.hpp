@@ -72,6 +72,15 @@ public:
   /// Pass every available completion to the sink.
   virtual void collect(completion_sink& sink) = 0;
 
+  /// A descriptor without operations is about to be closed, or to be given to somebody else.
+  virtual void forget(int fd, bool is_closed) = 0;
+
+  /// The program has changed the blocking mode of a descriptor.
+  virtual void mode_changed(int fd) = 0;
+
+  /// The process is going to fork; no operation is here.
+  virtual void prepare_fork() = 0;
+
   /// Make buffers known to the kernel for read_fixed and write_fixed. Replaces nothing: one table at a time.
   virtual std::error_code register_buffers(const ::iovec* buffers, unsigned count) = 0;
   virtual void unregister_buffers() = 0;
@@ -87,8 +96,8 @@ enum class driver_use
 /// What a driver is, for people and for programs that want to know.
 struct driver_description
 {
-  std::string name;   ///< "uring".
-  std::string detail; ///< The features in use, for the log.
+  std::string name;   ///< "uring" or "epoll".
+  std::string detail; ///< The features in use, or why it is epoll; for the log.
 };
 
 /// Creates drivers of the kind that was chosen for a context.
@@ -99,14 +108,18 @@ public:
 
   /// Returns null when this kind of driver offers nothing better for the use than any_thread.
   /** @throws std::system_error for any_thread only, when the kernel refuses. */
-  virtual std::unique_ptr<driver> create(driver_use use, const wake_event& wake) = 0;
+  virtual std::unique_ptr<driver> create(driver_use use, wake_event& wake) = 0;
 
   virtual driver_description describe() const = 0;
 };
 
 /// Choose the kind of driver for a new context.
 /**
- * @throws std::system_error when no kind works here. The message says what was refused and what to do about it.
+ * It is io_uring, or epoll where io_uring is forbidden or too old. The environment variable ASIO_PROACTOR_DRIVER names
+ * one of "uring" and "epoll", strictly, or "auto".
+ *
+ * @throws std::system_error when the named kind does not work here, or when memory or descriptors are short. The message
+ * says what was refused and what to do about it.
  */
 std::unique_ptr<driver_factory> choose_driver();
 

@@ -120,6 +120,7 @@ struct operation
   direction direction_ = direction::read;
   progress progress_ = progress::idle;
   std::uint8_t ring_ = 0;         // Which of the context's drivers holds it.
+  std::uint8_t driver_state_ = 0; // For that driver's own notes.
   bool cancel_requested_ = false; // ECANCELED is the program's wish, not the kernel's doing.
   bool cancel_sent_ = false;      // The driver has been told; telling it twice would cost a request.
   bool poll_first_ = false;       // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
@@ -140,7 +141,6 @@ class operation_queue
 {
 public:
   bool empty() const { return !front_; }
-  operation* front() const { return front_; }
 
   void push(operation& op)
   {
@@ -150,6 +150,14 @@ public:
     else
       front_ = &op;
     back_ = &op;
+  }
+
+  void push_front(operation& op)
+  {
+    op.next_ = front_;
+    front_ = &op;
+    if (!back_)
+      back_ = &op;
   }
 
   operation* pop()

@@ -72,6 +72,9 @@ public:
    */
   void deregister(guard& held, io_object& object, int fd, descriptor_fate fate);
 
+  /// The program has changed the blocking mode of an object's descriptor.
+  void mode_changed(int fd);
+
   /// Cancel whatever is unfinished, wait until the kernel has let go of it, and collect it for destruction.
   void abandon_all(guard& held, operation_queue& abandoned);
 

@@ -138,6 +138,7 @@ public:
     descriptor_ops::ioctl(impl.descriptor_, impl.state_, command.name(),
                           static_cast<asio_detail::ioctl_arg_type*>(command.data()), ec);
     BOOST_ASIO_ERROR_LOCATION(ec);
+    engine_.mode_changed(impl.descriptor_);
     return ec;
   }
 
@@ -149,6 +150,7 @@ public:
   error_code non_blocking(implementation_type& impl, bool mode, error_code& ec)
   {
     descriptor_ops::set_user_non_blocking(impl.descriptor_, impl.state_, mode, ec);
+    engine_.mode_changed(impl.descriptor_);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
   }
@@ -161,6 +163,7 @@ public:
   error_code native_non_blocking(implementation_type& impl, bool mode, error_code& ec)
   {
     descriptor_ops::set_internal_non_blocking(impl.descriptor_, impl.state_, mode, ec);
+    engine_.mode_changed(impl.descriptor_);
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
   }

@@ -49,6 +49,13 @@ public:
   /** @param o May be null. */
   void deregister(object*& o, int fd, core::proactor::descriptor_fate fate = core::proactor::descriptor_fate::closed);
 
+  /// The program has changed the blocking mode of a descriptor.
+  void mode_changed(int fd)
+  {
+    guard held(loop_.mutex());
+    proactor_.mode_changed(fd);
+  }
+
   void start(object& o, core::direction d, io_operation* op);
 
   /// Let what was started on an object have its effect before something else is done to its descriptor.

@@ -105,6 +105,7 @@ public:
   {
     socket_ops::ioctl(impl.socket_, impl.state_, command.name(),
                       static_cast<asio_detail::ioctl_arg_type*>(command.data()), ec);
+    engine_.mode_changed(impl.socket_);
     return ec;
   }
 
@@ -116,6 +117,7 @@ public:
   error_code non_blocking(base_implementation_type& impl, bool mode, error_code& ec)
   {
     socket_ops::set_user_non_blocking(impl.socket_, impl.state_, mode, ec);
+    engine_.mode_changed(impl.socket_);
     return ec;
   }
 
@@ -127,6 +129,7 @@ public:
   error_code native_non_blocking(base_implementation_type& impl, bool mode, error_code& ec)
   {
     socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, mode, ec);
+    engine_.mode_changed(impl.socket_);
     return ec;
   }
 

@@ -1,0 +1,373 @@
+//
+// epoll/epoll_driver.cpp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include "epoll_driver.hpp"
+
+#include "../core/retry.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace asio_proactor::epoll {
+
+namespace {
+
+constexpr int events_per_call = 128;
+
+// The event of the wake_event, which is no descriptor's.
+constexpr std::uint64_t wake_up = ~std::uint64_t{0};
+
+constexpr std::uint32_t every_event = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+
+std::uint64_t event_key(int fd, std::uint32_t generation)
+{
+  return static_cast<std::uint64_t>(generation) << 32 | static_cast<std::uint32_t>(fd);
+}
+
+bool is_wait(const core::operation& op)
+{
+  return op.code_ == core::opcode::poll || op.progress_ == core::progress::polling;
+}
+
+// read(2), write(2) and relatives: not only for sockets, and without a flag that keeps them from blocking.
+bool is_file_call(core::opcode code)
+{
+  switch (code)
+  {
+  case core::opcode::read:
+  case core::opcode::write:
+  case core::opcode::read_vector:
+  case core::opcode::write_vector:
+  case core::opcode::read_fixed:
+  case core::opcode::write_fixed: return true;
+  default: return false;
+  }
+}
+
+bool needs_non_blocking_mode(core::opcode code)
+{
+  return is_file_call(code) || code == core::opcode::accept || code == core::opcode::connect;
+}
+
+int ready_events(int fd, unsigned events)
+{
+  ::pollfd p = {fd, static_cast<short>(events), 0};
+  const int count = ::poll(&p, 1, 0);
+  return count < 0 ? -errno : (p.revents & POLLNVAL) ? -EBADF : count == 0 ? 0 : p.revents;
+}
+
+// A connection attempt that was started before. Nothing while it goes on.
+std::optional<int> outcome_of_connect(int fd)
+{
+  // An event may be left over from before the attempt, when the socket was hung up.
+  if (ready_events(fd, POLLOUT) == 0)
+    return std::nullopt;
+  int error = 0;
+  ::socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+    return -errno;
+  return -error;
+}
+
+} // namespace
+
+epoll_driver::epoll_driver(core::wake_event& wake)
+  : wake_(wake),
+    epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)),
+    files_(wake)
+{
+  ::epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.u64 = wake_up;
+  if (epoll_fd_ < 0 || ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake.descriptor(), &event) != 0)
+  {
+    const int error = errno;
+    if (epoll_fd_ >= 0)
+      ::close(epoll_fd_);
+    throw std::system_error(error, std::system_category(),
+                            "asio_proactor: no epoll instance (if descriptors are short, raise RLIMIT_NOFILE)");
+  }
+}
+
+epoll_driver::~epoll_driver()
+{
+  ::close(epoll_fd_);
+}
+
+// --- Starting --------------------------------------------------------------------------------------------------------
+
+bool epoll_driver::submit(core::operation& op)
+{
+  if (op.fd_ < 0)
+  {
+    end(op, -EBADF);
+    return true;
+  }
+  descriptor& d = descriptor_of(op.fd_);
+  if (is_wait(op))
+    start_wait(d, op);
+  else if (is_file_call(op.code_))
+    start_on_file_or_pipe(d, op);
+  else
+    start_transfer(d, op);
+  return true;
+}
+
+epoll_driver::descriptor& epoll_driver::descriptor_of(int fd)
+{
+  const auto index = static_cast<std::size_t>(fd);
+  if (descriptors_.size() <= index)
+    descriptors_.resize(std::max(index + 1, 2 * descriptors_.size()));
+  return descriptors_[index];
+}
+
+void epoll_driver::start_wait(descriptor& d, core::operation& op)
+{
+  const int ready = ready_events(op.fd_, core::readiness_of(op));
+  if (ready != 0)
+    end(op, ready);
+  else
+    keep(d, op);
+}
+
+void epoll_driver::start_on_file_or_pipe(descriptor& d, core::operation& op)
+{
+  if (int error = ensure_registered(d, op.fd_); error < 0)
+    return end(op, error);
+  if (!d.is_file)
+    return start_transfer(d, op);
+  op.driver_state_ = in_file_pool;
+  files_.submit(op);
+}
+
+void epoll_driver::start_transfer(descriptor& d, core::operation& op)
+{
+  if (!d.is_non_blocking && needs_non_blocking_mode(op.code_))
+  {
+    int on = 1;
+    ::ioctl(op.fd_, FIONBIO, &on);
+    d.is_non_blocking = true;
+  }
+  if (!attempt_now(d, op))
+    keep(d, op);
+}
+
+// Returns whether the operation has ended.
+bool epoll_driver::attempt_now(descriptor& d, core::operation& op)
+{
+  bool& may = (core::readiness_of(op) & POLLOUT) ? d.may_write : d.may_read;
+  if (!may && op.code_ != core::opcode::connect)
+    return false;
+  const int result = core::attempt(op);
+  if (!core::wants_readiness(op, result))
+  {
+    end(op, result);
+    return true;
+  }
+  // A UNIX socket whose peer's backlog is full is not connecting, and no event will come of it.
+  if (op.code_ == core::opcode::connect && result == -EAGAIN)
+  {
+    end(op, -ECONNREFUSED);
+    return true;
+  }
+  may = false;
+  return false;
+}
+
+int epoll_driver::ensure_registered(descriptor& d, int fd)
+{
+  if (d.is_registered || d.is_file)
+    return 0;
+  ::epoll_event event{};
+  event.events = every_event;
+  event.data.u64 = event_key(fd, d.generation);
+  if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0)
+    d.is_registered = true;
+  else if (errno == EEXIST && ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0)
+    d.is_registered = true;
+  else if (errno == EPERM)
+    d.is_file = true;
+  else
+    return -errno;
+  return 0;
+}
+
+void epoll_driver::keep(descriptor& d, core::operation& op)
+{
+  if (int error = ensure_registered(d, op.fd_); error < 0)
+    return end(op, error);
+  op.driver_state_ = with_descriptor;
+  d.waiting.push_back(&op);
+  ++waiting_;
+}
+
+void epoll_driver::end(core::operation& op, int result)
+{
+  op.result_ = result;
+  op.driver_state_ = done;
+  done_.push(op);
+  if (is_announced_)
+  {
+    is_announced_ = false;
+    wake_.signal();
+  }
+}
+
+bool epoll_driver::cancel(core::operation& op)
+{
+  if (op.driver_state_ == with_descriptor)
+  {
+    auto& waiting = descriptor_of(op.fd_).waiting;
+    const auto found = std::find(waiting.begin(), waiting.end(), &op);
+    assert(found != waiting.end());
+    waiting.erase(found);
+    --waiting_;
+    end(op, -ECANCELED);
+  }
+  else if (op.driver_state_ == in_file_pool && files_.withdraw(op))
+    end(op, -ECANCELED);
+  return true;
+}
+
+// --- Waiting ---------------------------------------------------------------------------------------------------------
+
+bool epoll_driver::has_news() const
+{
+  // What has become of an operation that waits only the kernel can tell.
+  return !done_.empty() || waiting_ != 0 || files_.has_done();
+}
+
+void epoll_driver::prepare_enter()
+{
+  is_announced_ = true;
+  entering_.fetch_add(1, std::memory_order_relaxed);
+  may_wait_.store(done_.empty(), std::memory_order_relaxed);
+}
+
+void epoll_driver::enter(core::wait_limit limit)
+{
+  if (!may_wait_.load(std::memory_order_relaxed))
+    limit.nanoseconds = core::wait_limit::no_wait;
+  ::epoll_event events[events_per_call];
+  const int count = wait_for_events(events, limit);
+  const bool others_are_here = entering_.fetch_sub(1, std::memory_order_relaxed) > 1;
+  if (count <= 0)
+    return;
+  // The wake-up may be meant for another thread, and an edge is seen once.
+  const auto is_wake_up = [](const ::epoll_event& event) { return event.data.u64 == wake_up; };
+  if (others_are_here && std::any_of(events, events + count, is_wake_up))
+    wake_.signal();
+  const std::lock_guard<std::mutex> held(events_mutex_);
+  events_.insert(events_.end(), events, events + count);
+}
+
+int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
+{
+  constexpr std::int64_t ns_per_ms = 1000 * 1000;
+  constexpr std::int64_t ns_per_s = 1000 * ns_per_ms;
+  if (limit.nanoseconds > 0 && has_poll_in_nanoseconds_.load(std::memory_order_relaxed))
+  {
+    const ::timespec time = {limit.nanoseconds / ns_per_s, limit.nanoseconds % ns_per_s};
+    const int count = ::epoll_pwait2(epoll_fd_, events, events_per_call, &time, nullptr);
+    if (count >= 0 || errno == EINTR)
+      return count;
+    // Before Linux 5.11, or hidden by a seccomp profile.
+    has_poll_in_nanoseconds_.store(false, std::memory_order_relaxed);
+  }
+  constexpr std::int64_t longest_ms = 60 * 60 * 1000;
+  const std::int64_t ms = limit.nanoseconds > 0 ? (limit.nanoseconds + ns_per_ms - 1) / ns_per_ms : limit.nanoseconds;
+  return ::epoll_wait(epoll_fd_, events, events_per_call, static_cast<int>(std::min(ms, longest_ms)));
+}
+
+// --- Ending ----------------------------------------------------------------------------------------------------------
+
+void epoll_driver::collect(core::completion_sink& sink)
+{
+  is_announced_ = false;
+  {
+    const std::lock_guard<std::mutex> held(events_mutex_);
+    events_in_hand_.swap(events_);
+  }
+  for (const ::epoll_event& event : events_in_hand_)
+    handle(event);
+  events_in_hand_.clear();
+  files_.take_done(done_);
+  while (core::operation* op = done_.pop())
+    sink.completed(*op, op->result_);
+}
+
+void epoll_driver::handle(const ::epoll_event& event)
+{
+  if (event.data.u64 == wake_up)
+    return;
+  const auto fd = static_cast<std::size_t>(event.data.u64 & 0xffffffff);
+  descriptor& d = descriptors_[fd];
+  if (d.generation != event.data.u64 >> 32)
+    return;
+  constexpr unsigned both_ways = EPOLLERR | EPOLLHUP;
+  if (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | both_ways))
+    d.may_read = true;
+  if (event.events & (EPOLLOUT | both_ways))
+    d.may_write = true;
+  // The oldest first; what goes on waiting keeps its place.
+  std::size_t kept = 0;
+  for (core::operation* op : d.waiting)
+    if (!try_to_end(d, *op, event.events))
+      d.waiting[kept++] = op;
+  waiting_ -= d.waiting.size() - kept;
+  d.waiting.resize(kept);
+}
+
+bool epoll_driver::try_to_end(descriptor& d, core::operation& op, unsigned events)
+{
+  const unsigned of_interest = core::readiness_of(op) | EPOLLERR | EPOLLHUP;
+  if ((events & (of_interest | EPOLLRDHUP)) == 0)
+    return false;
+  if (is_wait(op))
+  {
+    // Not asked again: a read that ended by the same event has taken what there was, and the wait was still satisfied.
+    const bool is_over = (events & of_interest) != 0;
+    if (is_over)
+      end(op, static_cast<int>(events & of_interest));
+    return is_over;
+  }
+  if (op.code_ == core::opcode::connect)
+  {
+    const std::optional<int> outcome = outcome_of_connect(op.fd_);
+    if (outcome)
+      end(op, *outcome);
+    return outcome.has_value();
+  }
+  return attempt_now(d, op);
+}
+
+void epoll_driver::forget(int fd, bool is_closed)
+{
+  if (fd < 0 || static_cast<std::size_t>(fd) >= descriptors_.size())
+    return;
+  descriptor& d = descriptors_[static_cast<std::size_t>(fd)];
+  assert(d.waiting.empty());
+  // Closing takes it out of the epoll set, except where a duplicate is left; its events are of an old generation then.
+  if (d.is_registered && !is_closed)
+    ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+  ++d.generation;
+  d.is_registered = d.is_file = d.is_non_blocking = false;
+  d.may_read = d.may_write = true;
+}
+
+void epoll_driver::mode_changed(int fd)
+{
+  if (fd >= 0 && static_cast<std::size_t>(fd) < descriptors_.size())
+    descriptors_[static_cast<std::size_t>(fd)].is_non_blocking = false;
+}
+
+} // namespace asio_proactor::epoll

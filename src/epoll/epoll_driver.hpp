@@ -1,0 +1,98 @@
+//
+// epoll/epoll_driver.hpp: operations as system calls, made when epoll says that they would not block.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SRC_EPOLL_EPOLL_DRIVER_HPP
+#define ASIO_PROACTOR_SRC_EPOLL_EPOLL_DRIVER_HPP
+
+#include "file_pool.hpp"
+
+#include <asio_proactor/core/driver.hpp>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+#include <sys/epoll.h>
+
+namespace asio_proactor::epoll {
+
+/// One epoll instance.
+/**
+ * submit() makes the call at once where that cannot block, and otherwise keeps the operation with its descriptor until
+ * an event comes. Descriptors are registered once, edge-triggered, the first time one of their operations has to wait.
+ */
+class epoll_driver final : public core::driver
+{
+public:
+  /// @throws std::system_error when the process has no descriptor to spare.
+  explicit epoll_driver(core::wake_event& wake);
+  ~epoll_driver() override;
+
+  epoll_driver(const epoll_driver&) = delete;
+  epoll_driver& operator=(const epoll_driver&) = delete;
+
+  bool submit(core::operation& op) override;
+  bool cancel(core::operation& op) override;
+  unsigned staged() const override { return 0; }
+  bool has_news() const override;
+  void prepare_enter() override;
+  void enter(core::wait_limit limit) override;
+  void rest() override {}
+  void collect(core::completion_sink& sink) override;
+  void forget(int fd, bool is_closed) override;
+  void mode_changed(int fd) override;
+  void prepare_fork() override { files_.stop(); }
+  std::error_code register_buffers(const ::iovec*, unsigned) override { return {}; }
+  void unregister_buffers() override {}
+
+private:
+  // Where an operation is, in operation::driver_state_.
+  enum place : std::uint8_t
+  {
+    with_descriptor,
+    in_file_pool,
+    done
+  };
+
+  struct descriptor
+  {
+    std::vector<core::operation*> waiting;
+    std::uint32_t generation = 0; // Tells the events of a descriptor from those of one that had its number before.
+    bool is_registered = false;
+    bool is_file = false;         // epoll takes no regular files: they are always ready, and block all the same.
+    bool is_non_blocking = false; // Made so here, for calls that know no MSG_DONTWAIT.
+    bool may_read = true;         // Nothing has said yet that a read would block.
+    bool may_write = true;
+  };
+
+  descriptor& descriptor_of(int fd);
+  void start_wait(descriptor& d, core::operation& op);
+  void start_transfer(descriptor& d, core::operation& op);
+  void start_on_file_or_pipe(descriptor& d, core::operation& op);
+  bool attempt_now(descriptor& d, core::operation& op);
+  bool try_to_end(descriptor& d, core::operation& op, unsigned events);
+  int ensure_registered(descriptor& d, int fd);
+  void keep(descriptor& d, core::operation& op);
+  void end(core::operation& op, int result);
+  void handle(const ::epoll_event& event);
+  int wait_for_events(::epoll_event* events, core::wait_limit limit);
+
+  core::wake_event& wake_;
+  int epoll_fd_;
+  std::vector<descriptor> descriptors_;
+  core::operation_queue done_;
+  std::size_t waiting_ = 0;
+  bool is_announced_ = false; // Somebody may be waiting, and does not know of what has ended since.
+  std::atomic<bool> may_wait_{true};
+  std::atomic<int> entering_{0}; // Threads between prepare_enter() and the end of enter().
+  std::atomic<bool> has_poll_in_nanoseconds_{true};
+  std::mutex events_mutex_; // enter() is called without the lock of the context.
+  std::vector<::epoll_event> events_;
+  std::vector<::epoll_event> events_in_hand_;
+  file_pool files_;
+};
+
+} // namespace asio_proactor::epoll
+
+#endif // ASIO_PROACTOR_SRC_EPOLL_EPOLL_DRIVER_HPP
