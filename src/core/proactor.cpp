@@ -74,20 +74,17 @@ void proactor::start(io_object& object, direction d, operation& op)
 
 void proactor::cancel(io_object& object)
 {
-  for (operation* head : object.head_)
-    for (operation *op = head, *next; op; op = next)
-    {
-      next = op->object_next_;
-      request_cancel(*op);
-    }
+  for_each_operation(object, [this](operation& op) { request_cancel(op); });
 }
 
 void proactor::cancel_by_key(io_object& object, void* key)
 {
-  for (operation* head : object.head_)
-    for (operation* op = head; op; op = op->object_next_)
-      if (op->cancellation_key_ == key)
-        return request_cancel(*op);
+  any_operation(object, [&](operation& op) {
+    if (op.cancellation_key_ != key)
+      return false;
+    request_cancel(op);
+    return true;
+  });
 }
 
 void proactor::request_cancel(operation& op)
@@ -245,16 +242,16 @@ bool proactor::stage_cancellations()
 
 bool proactor::stage_cancellations_of(io_object& object)
 {
-  for (operation* head : object.head_)
-    for (operation* op = head; op; op = op->object_next_)
-      if (op->cancel_requested_ && !op->cancel_sent_ &&
-          (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
-      {
-        if (!driver_at(static_cast<ring_index>(op->ring_))->cancel(*op))
-          return false;
-        op->cancel_sent_ = true;
-      }
-  return true;
+  // Whatever finds no room ends it, for this turn.
+  return !any_operation(
+    object, [this](operation& op) { return op.cancel_requested_ && is_with_driver(op) && !stage_cancellation(op); });
+}
+
+bool proactor::stage_cancellation(operation& op)
+{
+  if (!op.cancel_sent_)
+    op.cancel_sent_ = driver_at(static_cast<ring_index>(op.ring_))->cancel(op);
+  return op.cancel_sent_;
 }
 
 driver& proactor::home()

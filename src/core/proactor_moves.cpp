@@ -51,32 +51,23 @@ void proactor::enter_and_collect(guard& held, ring_index ring, wait_limit limit)
 
 void proactor::detach_pending(io_object& object)
 {
-  for (operation* head : object.head_)
-    for (operation *op = head, *next; op; op = next)
-    {
-      next = op->object_next_;
-      // It stays in pending_ and finishes as cancelled from there; its object may be gone by then.
-      if (op->progress_ == progress::pending)
-        unlink(*op);
-    }
+  for_each_operation(object, [this](operation& op) {
+    // It stays in pending_ and finishes as cancelled from there; its object may be gone by then.
+    if (op.progress_ == progress::pending)
+      unlink(op);
+  });
 }
 
 bool proactor::all_within_reach(const io_object& object) const
 {
-  for (operation* head : object.head_)
-    for (operation* op = head; op; op = op->object_next_)
-      if ((op->progress_ == progress::in_kernel || op->progress_ == progress::polling) &&
-          !may_enter(static_cast<ring_index>(op->ring_)))
-        return false;
-  return true;
+  return !any_operation(object, [this](const operation& op) {
+    return is_with_driver(op) && !may_enter(static_cast<ring_index>(op.ring_));
+  });
 }
 
 void proactor::forget_sent_cancellations(io_object& object)
 {
-  for (operation* head : object.head_)
-    for (operation* op = head; op; op = op->object_next_)
-      op->cancel_sent_ = false;
-  queue_cancellation(object);
+  for_each_operation(object, [](operation& op) { op.cancel_sent_ = false; });
 }
 
 template <class Condition>
@@ -96,11 +87,9 @@ void proactor::wait_for_loop_thread(guard& held, Condition is_over)
 
 bool proactor::has_attempts_to_make(const io_object& object) const
 {
-  for (operation* head : object.head_)
-    for (operation* op = head; op; op = op->object_next_)
-      if (op->progress_ == progress::pending && op->direction_ != direction::readiness)
-        return true;
-  return false;
+  return any_operation(object, [](const operation& op) {
+    return op.progress_ == progress::pending && op.direction_ != direction::readiness;
+  });
 }
 
 void proactor::submit_operations_of(guard& held, io_object& object)
@@ -116,9 +105,7 @@ void proactor::submit_operations_of(guard& held, io_object& object)
 void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fate fate)
 {
   if (fate == descriptor_fate::closed)
-    for (operation* head : object.head_)
-      for (operation* op = head; op; op = op->object_next_)
-        op->result_is_moot_ = is_moot_once_closed(*op);
+    for_each_operation(object, [](operation& op) { op.result_is_moot_ = is_moot_once_closed(op); });
   cancel(object);
   submit_operations_of(held, object);
   detach_pending(object);
@@ -150,7 +137,10 @@ void proactor::drain(guard& held, io_object& object)
       if (driver_at(ring) && may_enter(ring) && in_kernel_[ring] != 0)
         enter_and_collect(held, ring, all_staged ? limit : wait_limit{});
     if (object.in_kernel_ != 0)
+    {
       forget_sent_cancellations(object);
+      queue_cancellation(object);
+    }
   } while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
 }
 
@@ -162,24 +152,16 @@ void proactor::empty_driver(guard& held, ring_index ring)
     enter_and_collect(held, ring, all_asked ? drain_step : wait_limit{});
     if (all_asked)
       for (io_object* object = objects_.first(); object; object = object->next_)
-        for (operation* head : object->head_)
-          for (operation* op = head; op; op = op->object_next_)
-            op->cancel_sent_ = false;
+        forget_sent_cancellations(*object);
   }
 }
 
 bool proactor::stage_recall(ring_index ring)
 {
   for (io_object* object = objects_.first(); object; object = object->next_)
-    for (operation* head : object->head_)
-      for (operation* op = head; op; op = op->object_next_)
-        if (op->ring_ == ring && !op->cancel_sent_ &&
-            (op->progress_ == progress::in_kernel || op->progress_ == progress::polling))
-        {
-          if (!driver_at(ring)->cancel(*op))
-            return false;
-          op->cancel_sent_ = true;
-        }
+    if (any_operation(*object,
+                      [&](operation& op) { return op.ring_ == ring && is_with_driver(op) && !stage_cancellation(op); }))
+      return false;
   return true;
 }
 

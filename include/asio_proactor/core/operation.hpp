@@ -136,6 +136,12 @@ protected:
   ~operation() = default;
 };
 
+/// Whether a driver holds the operation.
+inline bool is_with_driver(const operation& op)
+{
+  return op.progress_ == progress::in_kernel || op.progress_ == progress::polling;
+}
+
 /// An intrusive first-in first-out queue of operations. Owns nothing.
 class operation_queue
 {
@@ -195,6 +201,29 @@ struct io_object
   bool overlapping_ = false; // Positional file operations: nothing to keep in order.
   bool closing_ = false;     // Given up by its owner: goes to the free list with its last operation.
 };
+
+/// Call f for every unfinished operation of an object. It may finish the one it is called for.
+template <class Function>
+void for_each_operation(io_object& object, Function f)
+{
+  for (operation* head : object.head_)
+    for (operation *op = head, *next; op; op = next)
+    {
+      next = op->object_next_;
+      f(*op);
+    }
+}
+
+/// Whether f is true of any unfinished operation of an object. Stops at the first.
+template <class Predicate>
+bool any_operation(const io_object& object, Predicate f)
+{
+  for (operation* head : object.head_)
+    for (operation* op = head; op; op = op->object_next_)
+      if (f(*op))
+        return true;
+  return false;
+}
 
 } // namespace asio_proactor::core
 

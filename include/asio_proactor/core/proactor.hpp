@@ -162,6 +162,7 @@ private:
   bool stage_requests(driver& d, ring_index ring);
   bool stage_cancellations();
   bool stage_cancellations_of(io_object& object);
+  bool stage_cancellation(operation& op);
 
   driver& home();
   driver& driver_of_this_thread();

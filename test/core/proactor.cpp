@@ -1,0 +1,265 @@
+// The engine without Asio: operations, their order, cancellation, descriptors that go away, moves between drivers.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#include <asio_proactor/core/proactor.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace asio_proactor::core;
+
+namespace {
+
+constexpr std::int64_t soon_ns = 2 * 1000 * 1000;
+
+struct test_operation : operation
+{
+  char buffer[8] = {};
+  bool is_over = false;
+
+  test_operation() = default;
+};
+
+// One engine, one lock, one connected pair of sockets, and turns as a loop takes them.
+struct bench
+{
+  biased_mutex mutex;
+  biased_mutex::guard held{mutex};
+  proactor engine;
+  int ends[2] = {-1, -1};
+  io_object* object = nullptr;
+
+  bench()
+  {
+    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    object = engine.register_object(false);
+  }
+
+  ~bench()
+  {
+    operation_queue abandoned;
+    engine.abandon_all(held, abandoned);
+    close_if_open(ends[0]);
+    close_if_open(ends[1]);
+  }
+
+  static void close_if_open(int fd)
+  {
+    if (fd >= 0)
+      ::close(fd);
+  }
+
+  void turn(std::int64_t limit_ns = soon_ns)
+  {
+    wait_limit limit{limit_ns};
+    driver& d = engine.prepare_turn(limit);
+    held.unlock();
+    d.enter(limit);
+    held.lock();
+    engine.collect(d);
+    while (operation* op = engine.take_finished())
+      static_cast<test_operation*>(op)->is_over = true;
+  }
+
+  template <class Condition>
+  bool turns_until(Condition is_reached)
+  {
+    constexpr int enough = 1000;
+    for (int i = 0; i < enough && !is_reached(); ++i)
+      turn();
+    return is_reached();
+  }
+
+  void receive(test_operation& op)
+  {
+    op.code_ = opcode::receive;
+    op.fd_ = ends[0];
+    op.args_.buffer = {op.buffer, sizeof op.buffer, current_position};
+    engine.start(*object, direction::read, op);
+  }
+
+  void wait_readable(test_operation& op)
+  {
+    op.code_ = opcode::poll;
+    op.fd_ = ends[0];
+    op.args_.events = POLLIN;
+    engine.start(*object, direction::readiness, op);
+  }
+
+  void peer_sends(const char* text)
+  {
+    const std::string data = text;
+    BOOST_TEST_REQUIRE(::send(ends[1], data.data(), data.size(), 0) == static_cast<ssize_t>(data.size()));
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(engine)
+
+BOOST_AUTO_TEST_CASE(nothing_finishes_inside_start_or_before_it_can)
+{
+  bench b;
+  test_operation op;
+  b.receive(op);
+  BOOST_TEST(!b.engine.take_finished());
+  b.turn();
+  BOOST_TEST(!op.is_over);
+  b.peer_sends("abc");
+  BOOST_TEST(b.turns_until([&] { return op.is_over; }));
+  BOOST_TEST(op.result_ == 3);
+  BOOST_TEST(std::string(op.buffer) == "abc");
+}
+
+BOOST_AUTO_TEST_CASE(one_direction_keeps_its_order)
+{
+  bench b;
+  test_operation first, second, third;
+  b.receive(first);
+  b.receive(second);
+  b.receive(third);
+  b.peer_sends("11111111222222223333");
+  BOOST_TEST(b.turns_until([&] { return third.is_over; }));
+  BOOST_TEST(std::string(first.buffer, 8) == "11111111");
+  BOOST_TEST(std::string(second.buffer, 8) == "22222222");
+  BOOST_TEST(std::string(third.buffer, 4) == "3333");
+}
+
+BOOST_AUTO_TEST_CASE(more_operations_than_any_queue_holds)
+{
+  constexpr int many = 9000;
+  bench b;
+  std::vector<std::unique_ptr<test_operation>> all;
+  for (int i = 0; i < many; ++i)
+    b.wait_readable(*all.emplace_back(std::make_unique<test_operation>()));
+  b.turn();
+  b.peer_sends("x");
+  BOOST_TEST(b.turns_until([&] {
+    for (auto& op : all)
+      if (!op->is_over)
+        return false;
+    return true;
+  }));
+  int wrong = 0;
+  for (auto& op : all)
+    wrong += op->result_ != POLLIN;
+  BOOST_TEST(wrong == 0);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_ends_what_waits_and_what_stands_behind_it)
+{
+  bench b;
+  test_operation first, second;
+  b.receive(first);
+  b.receive(second);
+  b.turn();
+  b.engine.cancel(*b.object);
+  BOOST_TEST(b.turns_until([&] { return first.is_over && second.is_over; }));
+  BOOST_TEST((first.result_ == -ECANCELED && second.result_ == -ECANCELED));
+}
+
+BOOST_AUTO_TEST_CASE(cancel_by_key_ends_only_one)
+{
+  bench b;
+  test_operation chosen, other;
+  int key = 0;
+  chosen.cancellation_key_ = &key;
+  b.wait_readable(other);
+  b.wait_readable(chosen);
+  b.turn();
+  b.engine.cancel_by_key(*b.object, &key);
+  BOOST_TEST(b.turns_until([&] { return chosen.is_over; }));
+  BOOST_TEST(chosen.result_ == -ECANCELED);
+  b.turn();
+  BOOST_TEST(!other.is_over);
+  b.peer_sends("x");
+  BOOST_TEST(b.turns_until([&] { return other.is_over; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_transfer_cancelled_before_its_turn_gets_one_attempt)
+{
+  bench b;
+  test_operation with_data, without;
+  b.peer_sends("abc");
+  b.receive(with_data);
+  b.engine.cancel(*b.object);
+  BOOST_TEST(b.turns_until([&] { return with_data.is_over; }));
+  BOOST_TEST(with_data.result_ == 3);
+  b.receive(without);
+  b.engine.cancel(*b.object);
+  BOOST_TEST(b.turns_until([&] { return without.is_over; }));
+  BOOST_TEST(without.result_ == -ECANCELED);
+}
+
+BOOST_AUTO_TEST_CASE(after_deregister_the_number_is_free)
+{
+  bench b;
+  test_operation op;
+  b.receive(op);
+  b.turn();
+  b.engine.deregister(b.held, *b.object, b.ends[0], proactor::descriptor_fate::closed);
+  ::close(b.ends[0]);
+  // The peer sees the end at once, whatever was in flight: nothing holds the file any more.
+  char c;
+  BOOST_TEST(::recv(b.ends[1], &c, 1, MSG_DONTWAIT) == 0);
+  BOOST_TEST(b.turns_until([&] { return op.is_over; }));
+  BOOST_TEST(op.result_ == -ECANCELED);
+  ::close(b.ends[1]);
+  // The same numbers again, with a new object.
+  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, b.ends) == 0);
+  b.object = b.engine.register_object(false);
+  test_operation again;
+  b.receive(again);
+  b.turn();
+  b.peer_sends("new");
+  BOOST_TEST(b.turns_until([&] { return again.is_over; }));
+  BOOST_TEST(again.result_ == 3);
+}
+
+BOOST_AUTO_TEST_CASE(abandoned_operations_are_handed_over_once)
+{
+  bench b;
+  test_operation in_kernel, behind, not_started;
+  b.receive(in_kernel);
+  b.receive(behind);
+  b.turn();
+  b.wait_readable(not_started);
+  operation_queue abandoned;
+  b.engine.abandon_all(b.held, abandoned);
+  int count = 0;
+  while (abandoned.pop())
+    ++count;
+  BOOST_TEST(count == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_driver_for_one_thread_comes_and_goes_without_a_loss)
+{
+  bench b;
+  constexpr std::uint64_t for_long = 1 << 30;
+  std::string expected, got;
+  for (int round = 0; round < 20; ++round)
+  {
+    test_operation op;
+    b.receive(op);
+    b.turn(0);
+    if (round % 2 == 0)
+      b.engine.consider_fast_driver(b.held, for_long);
+    else if (b.engine.fast_driver_in_use())
+      b.engine.hand_over(b.held);
+    const char digit[2] = {static_cast<char>('a' + round), 0};
+    b.peer_sends(digit);
+    BOOST_TEST(b.turns_until([&] { return op.is_over; }));
+    expected += digit;
+    got.append(op.buffer, static_cast<std::size_t>(op.result_));
+  }
+  BOOST_TEST(got == expected);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
