@@ -256,3 +256,43 @@ BOOST_DATA_TEST_CASE(send_then_blocking_receive_of_the_answer, settings)
   BOOST_TEST((sent.calls == 1 && !sent.ec));
   BOOST_TEST(std::string(answer, got) == "why?");
 }
+
+// What is shut down from outside has to be handed over by whoever can do it at that moment, also while the loop changes
+// from its ring for any thread to the one for a thread that runs alone, and back.
+BOOST_AUTO_TEST_CASE(shut_down_from_outside_while_the_loop_settles)
+{
+  constexpr int runs = 150;
+  asio::io_context ctx;
+  std::atomic<bool> is_over{false};
+  std::atomic<int> sent{0}, wrong{0};
+  auto work = asio::make_work_guard(ctx);
+  std::thread outside([&] {
+    while (!is_over)
+    {
+      auto [a, b] = local_pair(ctx);
+      std::atomic<bool> called{false};
+      a.async_send(asio::buffer("last words", 10), [&](error_code ec, std::size_t n) {
+        wrong += ec || n != 10;
+        called = true;
+      });
+      a.shutdown(asio::local::stream_protocol::socket::shutdown_send);
+      while (!called)
+        std::this_thread::yield();
+      wrong += everything_from(b.native_handle()) != "last words and the end";
+      ++sent;
+    }
+    work.reset();
+  });
+  for (int i = 0; i < runs; ++i)
+  {
+    bouncer around{ctx, [&] { ctx.stop(); }};
+    around.bounce();
+    ctx.run();
+    ctx.restart();
+  }
+  is_over = true;
+  ctx.run();
+  outside.join();
+  BOOST_TEST(sent > 0);
+  BOOST_TEST(wrong == 0);
+}

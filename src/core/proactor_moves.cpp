@@ -94,12 +94,17 @@ bool proactor::has_attempts_to_make(const io_object& object) const
 
 void proactor::submit_operations_of(guard& held, io_object& object)
 {
-  if (!has_attempts_to_make(object))
+  // A request that is written down already, but with which its thread has not entered the kernel yet, counts as well.
+  const auto is_unsent = [&] {
+    const driver* d = fast_ ? fast_.get() : home_.get();
+    return has_attempts_to_make(object) || (object.in_kernel_ != 0 && d && d->staged() != 0);
+  };
+  if (!is_unsent())
     return;
   if (may_submit())
     submit_now(held);
   else
-    wait_for_loop_thread(held, [&] { return !has_attempts_to_make(object); });
+    wait_for_loop_thread(held, [&] { return !is_unsent(); });
 }
 
 void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fate fate)
@@ -198,12 +203,14 @@ void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
     fast_is_refused_ = true;
     return;
   }
+  // Once more if another thread has submitted something while the lock was free: nobody collects from the home driver then.
   if (home_)
-  {
-    empty_driver(held, home_ring);
-    home_->rest();
-    enter_and_collect(held, home_ring, wait_limit{});
-  }
+    do
+    {
+      empty_driver(held, home_ring);
+      home_->rest();
+      enter_and_collect(held, home_ring, wait_limit{});
+    } while (in_kernel_[home_ring] != 0);
   fast_ = std::move(d);
   fast_owner_ = &thread_marker;
 }
