@@ -1,7 +1,7 @@
 // Copyright (c) 2025 The asio_proactor authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
 
-// TLS: Asio's ssl::stream, Beast on top of it, and what happens when a handshake or a read is cut off.
+// TLS: Asio's ssl::stream, and what happens when a handshake or a read is cut off.
 
 #define BOOST_TEST_MODULE ssl
 #include <boost/test/included/unit_test.hpp>
@@ -11,11 +11,6 @@
 #include "support/watchdog.hpp"
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
-#include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <functional>
@@ -27,7 +22,6 @@
 using namespace test_support;
 using namespace asio::experimental::awaitable_operators;
 namespace ssl = asio::ssl;
-namespace beast = boost::beast;
 
 namespace {
 
@@ -275,74 +269,6 @@ BOOST_AUTO_TEST_CASE(two_threads_and_a_strand_for_each_stream)
     BOOST_TEST((sides[i]->fine && sides[i]->done == 2));
     BOOST_TEST((sides[i]->in == sides[i ^ 1]->out));
   }
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(beast_on_tls)
-
-#if BOOST_VERSION >= 108600 // Beast deprecates its own TLS stream there.
-template <typename Lower>
-using beast_tls = ssl::stream<Lower>;
-#else
-template <typename Lower>
-using beast_tls = beast::ssl_stream<Lower>;
-#endif
-
-BOOST_AUTO_TEST_CASE(http_and_the_timeout_of_a_read)
-{
-  namespace http = beast::http;
-  asio::io_context ctx;
-  tls_contexts tls;
-  auto [a, b] = tcp_pair(ctx);
-  beast_tls<beast::tcp_stream> client(std::move(a), tls.client), server(std::move(b), tls.server);
-  const std::string body = pattern(1 << 20, 3);
-  run_coroutine(ctx, [&]() -> asio::awaitable<void> {
-    co_await (client.async_handshake(ssl::stream_base::client, use_awaitable) &&
-              server.async_handshake(ssl::stream_base::server, use_awaitable));
-    beast::flat_buffer at_server, at_client;
-    http::request<http::string_body> sent(http::verb::post, "/", 11, body), received;
-    sent.prepare_payload();
-    co_await (http::async_write(client, sent, use_awaitable) &&
-              http::async_read(server, at_server, received, use_awaitable));
-    BOOST_TEST((received.body() == body));
-    beast::get_lowest_layer(client).expires_after(5ms);
-    http::response<http::string_body> none;
-    auto [ec, n] = co_await http::async_read(client, at_client, none, asio::as_tuple(use_awaitable));
-    BOOST_TEST((ec == beast::error::timeout));
-    BOOST_TEST(n == 0u);
-  });
-}
-
-BOOST_AUTO_TEST_CASE(websocket_echo_and_close)
-{
-  namespace websocket = beast::websocket;
-  asio::io_context ctx;
-  tls_contexts tls;
-  auto [a, b] = tcp_pair(ctx);
-  websocket::stream<beast_tls<beast::tcp_stream>> client(std::move(a), tls.client), server(std::move(b), tls.server);
-  const std::string data = pattern(1 << 20, 4);
-  auto serve = [&]() -> asio::awaitable<void> {
-    co_await server.next_layer().async_handshake(ssl::stream_base::server, use_awaitable);
-    co_await server.async_accept(use_awaitable);
-    beast::multi_buffer message;
-    co_await server.async_read(message, use_awaitable);
-    server.binary(true);
-    co_await server.async_write(message.data(), use_awaitable);
-    auto [ec, n] = co_await server.async_read(message, asio::as_tuple(use_awaitable));
-    BOOST_TEST((ec == websocket::error::closed));
-  };
-  run_coroutine(ctx, [&]() -> asio::awaitable<void> {
-    asio::co_spawn(ctx, serve, [](std::exception_ptr e) { BOOST_TEST(!e); });
-    co_await client.next_layer().async_handshake(ssl::stream_base::client, use_awaitable);
-    co_await client.async_handshake("test", "/", use_awaitable);
-    client.binary(true);
-    co_await client.async_write(asio::buffer(data), use_awaitable);
-    beast::flat_buffer in;
-    co_await client.async_read(in, use_awaitable);
-    BOOST_TEST((beast::buffers_to_string(in.data()) == data));
-    co_await client.async_close(websocket::close_code::normal, use_awaitable);
-  });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
