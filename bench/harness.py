@@ -172,6 +172,10 @@ NAMED_CALLS = ("io_uring_enter epoll_wait epoll_pwait epoll_ctl recvmsg recvfrom
 MEMORY_CALLS = {"brk", "mmap", "munmap", "madvise", "mremap"}
 
 
+class NoTracer(Failure):
+    """System calls cannot be counted here."""
+
+
 class PerfCounter:
     """Counts every system call of a process with tracepoints: exact, and next to free for the process."""
 
@@ -195,7 +199,7 @@ class PerfCounter:
             pass
         if not os.read(self.answers, 16):
             self.process.wait()
-            raise Failure("perf cannot count system calls here")
+            raise NoTracer("perf cannot count system calls here")
 
     def counts(self):
         self.tell("disable")
@@ -221,7 +225,7 @@ class StraceCounter:
                                         stderr=subprocess.PIPE, text=True)
         if "attached" not in self.process.stderr.readline():
             self.process.wait()
-            raise Failure("strace cannot attach here")
+            raise NoTracer("strace cannot attach here")
 
     def counts(self):
         self.process.send_signal(signal.SIGINT)
@@ -244,7 +248,7 @@ def system_call_counter(pid):
             pass
     if shutil.which("strace"):
         return StraceCounter(pid), "strace"
-    raise Failure("neither perf nor strace is installed")
+    raise NoTracer("neither perf nor strace is installed")
 
 
 def program(name, folder="bench"):
