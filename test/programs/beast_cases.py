@@ -192,11 +192,11 @@ def advanced_server(stage):
     stage.stop(server, signal.SIGINT)
 
 
-def advanced_flex(name):
+def advanced_flex(name, threads):
     @drives(name)
     def drive(stage):
         port, root = stage.port(), write_site(stage)
-        server = stage.serve(name, HOST, port, root, THREADS, port=port)
+        server = stage.serve(name, HOST, port, root, threads, port=port)
         for secure in (False, True):
             http_conversation(stage, port, secure)
             websocket_peer.echo_conversation(stage, port, secure)
@@ -211,8 +211,9 @@ def advanced_flex(name):
     return drive
 
 
-advanced_flex("beast/advanced/server-flex/advanced_server_flex")
-advanced_flex("beast/advanced/server-flex-awaitable/advanced_server_flex_awaitable")
+# With two threads the first breaks an assertion of Beast's under load (1.81, stock too): two operations at once on one stream.
+advanced_flex("beast/advanced/server-flex/advanced_server_flex", threads=1)
+advanced_flex("beast/advanced/server-flex-awaitable/advanced_server_flex_awaitable", threads=THREADS)
 
 
 @drives("beast/echo-op/echo_op")
