@@ -9,6 +9,7 @@
 
 #include <cassert>
 #include <cerrno>
+#include <utility>
 
 namespace asio_proactor::core {
 
@@ -21,17 +22,15 @@ bool deserves_an_attempt(const operation& op)
   return op.object_ && !op.restarted_ && op.direction_ != direction::readiness && op.code_ != opcode::connect;
 }
 
-} // namespace
-
-namespace {
-
 // A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
 constexpr std::uint64_t initial_fast_after_turns = 64;
 
 } // namespace
 
-proactor::proactor()
-  : factory_(choose_driver()),
+proactor::proactor() : proactor(choose_driver()) {}
+
+proactor::proactor(std::unique_ptr<driver_factory> factory)
+  : factory_(std::move(factory)),
     description_(factory_->describe()),
     fast_after_turns_(initial_fast_after_turns)
 {}

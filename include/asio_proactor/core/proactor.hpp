@@ -36,6 +36,9 @@ public:
   /// @throws std::system_error when the machine offers no driver (see choose_driver()).
   proactor();
 
+  /// On drivers of a given kind.
+  explicit proactor(std::unique_ptr<driver_factory> factory);
+
   /// Nothing may be in flight any more: see abandon_all().
   ~proactor();
 
