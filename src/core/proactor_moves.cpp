@@ -17,7 +17,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 // One wait for completions of requests that were just cancelled; they normally come within microseconds.
-constexpr wait_limit drain_step{10 * 1000 * 1000};
+constexpr wait_limit drain_step{std::int64_t{10} * 1000 * 1000};
 
 // A request that cannot be cancelled (a disk that does not answer) must not hold close() for ever.
 constexpr std::chrono::milliseconds drain_patience{1000};

@@ -272,7 +272,7 @@ void epoll_driver::enter(core::wait_limit limit)
 
 int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
 {
-  constexpr std::int64_t ns_per_ms = 1000 * 1000;
+  constexpr std::int64_t ns_per_ms = std::int64_t{1000} * 1000;
   constexpr std::int64_t ns_per_s = 1000 * ns_per_ms;
   if (limit.nanoseconds > 0 && has_poll_in_nanoseconds_.load(std::memory_order_relaxed))
   {
@@ -283,7 +283,7 @@ int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
     // Before Linux 5.11, or hidden by a seccomp profile.
     has_poll_in_nanoseconds_.store(false, std::memory_order_relaxed);
   }
-  constexpr std::int64_t longest_ms = 60 * 60 * 1000;
+  constexpr std::int64_t longest_ms = std::int64_t{60} * 60 * 1000;
   const std::int64_t ms = limit.nanoseconds > 0 ? (limit.nanoseconds + ns_per_ms - 1) / ns_per_ms : limit.nanoseconds;
   return ::epoll_wait(epoll_fd_, events, events_per_call, static_cast<int>(std::min(ms, longest_ms)));
 }

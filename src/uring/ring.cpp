@@ -13,7 +13,7 @@ namespace asio_proactor::uring {
 
 namespace {
 
-constexpr std::int64_t nanoseconds_per_second = 1000 * 1000 * 1000;
+constexpr std::int64_t nanoseconds_per_second = std::int64_t{1000} * 1000 * 1000;
 
 unsigned load_acquire(const unsigned* p)
 {
