@@ -156,6 +156,9 @@ private:
   void wake_one(guard& held);
   void stop_all(guard& held);
 
+  // Destroys whatever is queued, without calling it, and takes the marker out.
+  void destroy_handlers();
+
   // The calling thread runs the loop alone and counts its work without atomic operations.
   bool counts_locally() const { return mutex_.biased_to_this_thread() && work_is_local_; }
   void stop_counting_locally(guard& held);

@@ -186,13 +186,8 @@ inline void run_loop::join_own_thread()
   own_thread_.join();
 }
 
-inline void run_loop::shut_down()
+inline void run_loop::destroy_handlers()
 {
-  {
-    guard held(mutex_);
-    shut_down_ = true;
-  }
-  join_own_thread();
   // Handlers may own objects whose destructors post, or start and cancel, so the queues can fill up again.
   for (;;)
   {
@@ -207,6 +202,16 @@ inline void run_loop::shut_down()
     if (rest.empty())
       break;
   }
+}
+
+inline void run_loop::shut_down()
+{
+  {
+    guard held(mutex_);
+    shut_down_ = true;
+  }
+  join_own_thread();
+  destroy_handlers();
   ready_.push(&marker_);
 }
 
@@ -224,14 +229,7 @@ inline run_loop::run_loop(void* owner, bool own_thread) : owner_(owner)
 inline run_loop::~run_loop()
 {
   join_own_thread();
-  // The queue destroys what it holds, and the marker is not a handler.
-  queue rest;
-  while (operation* op = ready_.front())
-  {
-    ready_.pop();
-    if (op != &marker_)
-      rest.push(op);
-  }
+  destroy_handlers();
 }
 
 inline run_loop::thread_info* run_loop::this_thread()
