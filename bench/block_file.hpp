@@ -87,6 +87,13 @@ struct free_memory
 // Aligned, as O_DIRECT wants it.
 using block_buffer = std::unique_ptr<char, free_memory>;
 
+// One read under way: where to, and of which block.
+struct block_slot
+{
+  block_buffer buffer;
+  std::uint64_t block = 0;
+};
+
 inline block_buffer make_block_buffer()
 {
   return block_buffer(static_cast<char*>(std::aligned_alloc(block_size, block_size)));

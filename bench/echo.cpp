@@ -11,9 +11,9 @@
 
 #include <iostream>
 #include <memory>
-#include <thread>
 #include <vector>
 
+#include "run_context.hpp"
 #include "usage_report.hpp"
 
 namespace asio = boost::asio;
@@ -110,16 +110,6 @@ private:
   std::vector<char> buffer_;
 };
 
-void run(asio::io_context& context, std::size_t threads)
-{
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads; ++i)
-    others.emplace_back([&context] { context.run(); });
-  context.run();
-  for (std::thread& each : others)
-    each.join();
-}
-
 } // namespace
 
 int main(int argc, char** argv)
@@ -135,7 +125,7 @@ int main(int argc, char** argv)
     stream_server<asio::ip::tcp> server(context, {asio::ip::address_v4::loopback(), 0}, buffer_size, once);
     std::cout << server.endpoint().port() << std::endl;
     server.accept();
-    run(context, threads);
+    bench::run_on_threads(context, threads);
   }
   else if (protocol == "unix")
   {
@@ -143,7 +133,7 @@ int main(int argc, char** argv)
                                                        once);
     std::cout << server.endpoint().path() << std::endl;
     server.accept();
-    run(context, threads);
+    bench::run_on_threads(context, threads);
   }
   else if (protocol == "udp")
   {
@@ -155,7 +145,7 @@ int main(int argc, char** argv)
       each = std::make_unique<datagram_slot>(socket, buffer_size);
       each->receive();
     }
-    run(context, threads);
+    bench::run_on_threads(context, threads);
   }
   else
   {

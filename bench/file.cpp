@@ -39,11 +39,7 @@ public:
   }
 
 private:
-  struct slot
-  {
-    bench::block_buffer buffer;
-    std::uint64_t block = 0;
-  };
+  using slot = bench::block_slot;
 
   void read(slot& chosen)
   {

@@ -20,6 +20,7 @@
 #include <system_error>
 #include <vector>
 
+#include "floor_ring.hpp"
 #include "usage_report.hpp"
 
 namespace {
@@ -106,17 +107,6 @@ public:
   }
 
 private:
-  io_uring_sqe* next_sqe()
-  {
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-    while (!sqe)
-    {
-      io_uring_submit(&ring_);
-      sqe = io_uring_get_sqe(&ring_);
-    }
-    return sqe;
-  }
-
   static void tag(io_uring_sqe* sqe, connection* owner, step what)
   {
     io_uring_sqe_set_data64(sqe, reinterpret_cast<std::uintptr_t>(owner) | static_cast<std::uintptr_t>(what));
@@ -209,14 +199,14 @@ private:
 
   void start_accept()
   {
-    io_uring_sqe* sqe = next_sqe();
+    io_uring_sqe* sqe = bench::next_sqe(ring_);
     io_uring_prep_accept(sqe, listener_, nullptr, nullptr, SOCK_CLOEXEC);
     tag(sqe, nullptr, step::accept);
   }
 
   void start_receive(connection* owner)
   {
-    io_uring_sqe* sqe = next_sqe();
+    io_uring_sqe* sqe = bench::next_sqe(ring_);
     if (chosen_.protocol == "udp")
     {
       owner->piece = {owner->buffer.data(), owner->buffer.size()};
@@ -238,7 +228,7 @@ private:
 
   void start_send(connection* owner, std::size_t size)
   {
-    io_uring_sqe* sqe = next_sqe();
+    io_uring_sqe* sqe = bench::next_sqe(ring_);
     if (chosen_.protocol == "udp")
     {
       owner->piece.iov_len = size;

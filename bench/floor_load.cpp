@@ -29,6 +29,7 @@
 #include <system_error>
 #include <vector>
 
+#include "floor_ring.hpp"
 #include "histogram.hpp"
 #include "usage_report.hpp"
 
@@ -159,16 +160,7 @@ public:
     io_uring_buf_ring_advance(provided_, 1);
   }
 
-  io_uring_sqe* next_sqe()
-  {
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-    while (!sqe)
-    {
-      io_uring_submit(&ring_);
-      sqe = io_uring_get_sqe(&ring_);
-    }
-    return sqe;
-  }
+  io_uring_sqe* next_sqe() { return bench::next_sqe(ring_); }
 
 private:
   static void succeed(int result, const char* what)

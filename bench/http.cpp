@@ -13,9 +13,8 @@
 
 #include <iostream>
 #include <memory>
-#include <thread>
-#include <vector>
 
+#include "run_context.hpp"
 #include "usage_report.hpp"
 
 namespace asio = boost::asio;
@@ -117,10 +116,5 @@ int main(int argc, char** argv)
   server serving(context, bench::number_option(argc, argv, "page", 1024));
   std::cout << serving.port() << std::endl;
   serving.accept();
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads; ++i)
-    others.emplace_back([&context] { context.run(); });
-  context.run();
-  for (std::thread& each : others)
-    each.join();
+  bench::run_on_threads(context, threads);
 }

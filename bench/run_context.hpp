@@ -1,0 +1,28 @@
+// Copyright (c) 2025 the asio_proactor authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE or https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASIO_PROACTOR_BENCH_RUN_CONTEXT_HPP
+#define ASIO_PROACTOR_BENCH_RUN_CONTEXT_HPP
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstddef>
+#include <thread>
+#include <vector>
+
+namespace bench {
+
+// The calling thread is one of them.
+inline void run_on_threads(boost::asio::io_context& context, std::size_t threads)
+{
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < threads; ++i)
+    others.emplace_back([&context] { context.run(); });
+  context.run();
+  for (std::thread& each : others)
+    each.join();
+}
+
+} // namespace bench
+
+#endif
