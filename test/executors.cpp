@@ -17,7 +17,6 @@
 #include <vector>
 
 using namespace test_support;
-using work_guard = asio::executor_work_guard<asio::io_context::executor_type>;
 
 BOOST_AUTO_TEST_SUITE(submission)
 

@@ -22,6 +22,7 @@ using asio::ip::tcp;
 using asio::ip::udp;
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
+using work_guard = asio::executor_work_guard<asio::io_context::executor_type>;
 
 inline tcp::endpoint loopback(unsigned short port = 0)
 {
