@@ -114,16 +114,9 @@ void proactor::completed(operation& op, int result)
   io_object& object = *op.object_;
   --object.in_kernel_;
 
-  if (result == -ECANCELED && op.cancel_requested_)
-    finish(op, result);
-  else if (result == -ECANCELED || result == -EINTR)
-  {
-    // Nobody asked: the thread that issued the request has exited, or the request moves to another driver.
-    if (op.cancel_requested_)
-      finish(op, -ECANCELED);
-    else
-      restart(op, op.poll_first_);
-  }
+  // Without a wish to cancel: the thread that issued the request has exited, or the request moves to another driver.
+  if (result == -ECANCELED || result == -EINTR)
+    restart_unless_cancelled(op, op.poll_first_);
   else if (was_polling)
   {
     // A closed descriptor's number may belong to somebody else by now.
@@ -131,28 +124,23 @@ void proactor::completed(operation& op, int result)
       finish(op, -ECANCELED);
     else if (std::optional<int> attempted = attempt_without_blocking(op))
       finish(op, *attempted);
-    else if (op.cancel_requested_)
-      finish(op, -ECANCELED);
     else
-      restart(op, true);
+      restart_unless_cancelled(op, true);
   }
   else if (wants_readiness(op, result))
-  {
-    if (op.cancel_requested_)
-      finish(op, -ECANCELED);
-    else
-      restart(op, true);
-  }
+    restart_unless_cancelled(op, true);
   else if (is_to_be_repeated(op, result) && !op.cancel_requested_)
-    restart(op, op.poll_first_);
+    restart_unless_cancelled(op, op.poll_first_);
   else
     finish(op, final_result(op, result));
 
   give_back_if_over(object);
 }
 
-void proactor::restart(operation& op, bool poll_first)
+void proactor::restart_unless_cancelled(operation& op, bool poll_first)
 {
+  if (op.cancel_requested_)
+    return finish(op, -ECANCELED);
   op.poll_first_ = poll_first;
   op.restarted_ = true;
   op.cancel_sent_ = false;
@@ -198,8 +186,9 @@ void proactor::give_back_if_over(io_object& object)
 
 // --- Requests --------------------------------------------------------------------------------------------------------
 
-bool proactor::stage_requests(driver& d, ring_index ring)
+bool proactor::stage_requests(driver& d)
 {
+  const ring_index ring = &d == fast_.get() ? fast_ring : home_ring;
   // Cancellations go first: what is started later may have the address of what is to be cancelled.
   if (!stage_cancellations())
     return false;
@@ -258,10 +247,8 @@ driver& proactor::home()
   if (!home_)
   {
     home_ = factory_->create(driver_use::any_thread, wake_event_);
-    if (!registered_buffers_.empty())
-      if (auto error =
-            home_->register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size())))
-        throw std::system_error(error, "asio_proactor: register buffers");
+    if (std::error_code error = tell_registered_buffers(*home_))
+      throw std::system_error(error, "asio_proactor: register buffers");
   }
   return *home_;
 }
@@ -282,7 +269,7 @@ bool proactor::has_news() const
 driver& proactor::prepare_turn(wait_limit& limit)
 {
   driver& d = driver_of_this_thread();
-  const bool all_staged = stage_requests(d, &d == fast_.get() ? fast_ring : home_ring);
+  const bool all_staged = stage_requests(d);
   // What found no room goes with the next turn, and what is finished has a handler that waits: no time to sleep.
   if (!all_staged || !finished_.empty() || !fired_watches_.empty())
     limit.nanoseconds = wait_limit::no_wait;
@@ -296,7 +283,7 @@ void proactor::submit_now(guard& held)
   for (bool all_staged = false; !all_staged;)
   {
     driver& d = driver_of_this_thread();
-    all_staged = stage_requests(d, &d == fast_.get() ? fast_ring : home_ring);
+    all_staged = stage_requests(d);
     if (d.staged() == 0)
       continue;
     d.prepare_enter();
@@ -324,6 +311,13 @@ std::error_code proactor::register_buffers(const ::iovec* buffers, unsigned coun
     }
   registered_buffers_.assign(buffers, buffers + count);
   return {};
+}
+
+std::error_code proactor::tell_registered_buffers(driver& d)
+{
+  if (registered_buffers_.empty())
+    return {};
+  return d.register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size()));
 }
 
 void proactor::unregister_buffers()

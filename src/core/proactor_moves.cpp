@@ -195,8 +195,7 @@ void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
   if (turn < fast_after_turns_ || fast_ || fast_is_refused_)
     return;
   std::unique_ptr<driver> d = factory_->create(driver_use::one_thread, wake_event_);
-  if (d && !registered_buffers_.empty() &&
-      d->register_buffers(registered_buffers_.data(), static_cast<unsigned>(registered_buffers_.size())))
+  if (d && tell_registered_buffers(*d))
     d.reset();
   if (!d)
   {

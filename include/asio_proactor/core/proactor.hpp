@@ -148,7 +148,7 @@ private:
 
   // A driver's answer. Decides between done, once more, and wait for readiness first.
   void completed(operation& op, int result) override;
-  void restart(operation& op, bool poll_first);
+  void restart_unless_cancelled(operation& op, bool poll_first);
   void finish(operation& op, int result);
   void unlink(operation& op);
 
@@ -162,13 +162,14 @@ private:
   void forget_sent_cancellations(io_object& object);
 
   // Translate wanted cancellations and started operations into requests. Return whether all found room.
-  bool stage_requests(driver& d, ring_index ring);
+  bool stage_requests(driver& d);
   bool stage_cancellations();
   bool stage_cancellations_of(io_object& object);
   bool stage_cancellation(operation& op);
 
   driver& home();
   driver& driver_of_this_thread();
+  std::error_code tell_registered_buffers(driver& d);
   driver* driver_at(ring_index ring) { return ring == fast_ring ? fast_.get() : home_.get(); }
   bool may_enter(ring_index ring) const { return ring == home_ring || fast_owner_ == &thread_marker; }
   bool all_within_reach(const io_object& object) const;

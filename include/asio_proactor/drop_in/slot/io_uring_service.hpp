@@ -71,24 +71,23 @@ public:
 
   void deregister_io_object(per_io_object_data& object)
   {
-    internal_watch** w = &watches_;
-    while (*w && (*w)->object_ != object)
-      w = &(*w)->next_watch_;
+    internal_watch* w = watches_;
+    while (w && (w->is_over_ || w->object_ != object))
+      w = w->next_watch_;
     deregister(object, -1);
-    if (internal_watch* found = *w)
-    {
-      *w = found->next_watch_;
-      found->is_over_ = true;
-      retired_ = new_retired(found);
-    }
+    if (w)
+      w->is_over_ = true;
   }
 
   void cleanup_io_object(per_io_object_data&) {}
 
   ~io_uring_service()
   {
-    delete_all(watches_);
-    delete_all(retired_);
+    while (internal_watch* w = watches_)
+    {
+      watches_ = w->next_watch_;
+      delete w;
+    }
   }
 
 private:
@@ -133,24 +132,7 @@ private:
   };
 
   // A watch that was taken back may still stand in the queue of those that fired, so it is freed with the service.
-  internal_watch* new_retired(internal_watch* w)
-  {
-    w->next_watch_ = retired_;
-    return w;
-  }
-
-  static void delete_all(internal_watch* w)
-  {
-    while (w)
-    {
-      internal_watch* next = w->next_watch_;
-      delete w;
-      w = next;
-    }
-  }
-
   internal_watch* watches_ = nullptr;
-  internal_watch* retired_ = nullptr;
 };
 
 } // namespace detail
