@@ -1,6 +1,7 @@
 # asio_proactor::asio_proactor: the compiled library, core and drivers.
 
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
+list(FILTER sources EXCLUDE REGEX "/src/info/")
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.hpp ${PROJECT_SOURCE_DIR}/src/*.hpp)
 
 add_library(asio_proactor ${sources} ${headers})
@@ -16,3 +17,11 @@ set_target_properties(asio_proactor PROPERTIES
   POSITION_INDEPENDENT_CODE ON
   VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+
+# What a program could do on this machine, printed.
+if(ASIO_PROACTOR_INSTALL)
+  add_executable(asio_proactor_info src/info/asio_proactor_info.cpp)
+  asio_proactor_developer_flags(asio_proactor_info)
+  set_target_properties(asio_proactor_info PROPERTIES CXX_STANDARD 20 OUTPUT_NAME asio-proactor-info)
+  target_link_libraries(asio_proactor_info PRIVATE asio_proactor)
+endif()

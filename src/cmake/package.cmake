@@ -4,6 +4,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/asio_proactor)
 
 install(TARGETS asio_proactor asio_proactor_boost asio_proactor_drop_in EXPORT asio_proactor_targets)
+install(TARGETS asio_proactor_info)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT asio_proactor_targets NAMESPACE asio_proactor:: DESTINATION ${package_dir})
 

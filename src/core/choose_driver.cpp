@@ -1,26 +1,22 @@
 //
-// core/choose_driver.cpp: which kind of driver a new context gets, and the one log line that says so.
+// core/choose_driver.cpp: which kind of driver a new context gets.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
 //
-#include <asio_proactor/core/driver.hpp>
+#include "choose_driver.hpp"
 
 #include "../epoll/epoll_factory.hpp"
 #include "../uring/uring_factory.hpp"
+#include "log.hpp"
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <mutex>
 #include <string>
+#include <utility>
 
 namespace asio_proactor::core {
 
 namespace {
-
-constexpr const char* driver_variable = "ASIO_PROACTOR_DRIVER";
-constexpr const char* log_variable = "ASIO_PROACTOR_LOG";
 
 enum class preference
 {
@@ -29,31 +25,34 @@ enum class preference
   epoll
 };
 
-preference wanted_driver()
+struct request
 {
-  const char* text = std::getenv(driver_variable);
-  const std::string wanted = text ? text : "";
-  if (wanted.empty() || wanted == "auto")
+  preference driver = preference::automatic;
+  std::string origin; // "the environment variable ASIO_PROACTOR_DRIVER"
+};
+
+preference parse(const std::string& name, const std::string& origin)
+{
+  if (name == "auto")
     return preference::automatic;
-  if (wanted == "uring")
+  if (name == "uring")
     return preference::uring;
-  if (wanted == "epoll")
+  if (name == "epoll")
     return preference::epoll;
   throw std::system_error(EINVAL, std::system_category(),
-                          std::string("asio_proactor: ") + driver_variable + " must be uring, epoll or auto, not '" +
-                            wanted + "'");
+                          "asio_proactor: " + origin + " must be uring, epoll or auto, not '" + name + "'");
 }
 
-// ASIO_PROACTOR_LOG=0 asks for silence, any other value for a line in every case, and none for a line only when a
-// program gets less than it could have.
-void log_once(const driver_description& d, bool is_second_choice)
+// Who operates a program has the last word over who wrote it.
+request wanted_driver(const std::string& configured)
 {
-  static std::once_flag once;
-  std::call_once(once, [&] {
-    const char* wanted = std::getenv(log_variable);
-    if (wanted ? std::strcmp(wanted, "0") != 0 : is_second_choice)
-      std::fprintf(stderr, "asio_proactor: driver %s: %s\n", d.name.c_str(), d.detail.c_str());
-  });
+  const char* const variable = "ASIO_PROACTOR_DRIVER";
+  if (const char* name = std::getenv(variable); name && *name)
+    return {parse(name, variable), variable};
+  const char* const key = "the configuration key proactor.driver";
+  if (!configured.empty())
+    return {parse(configured, key), key};
+  return {};
 }
 
 // Short memory or descriptors would only show up later, and with less to say, if epoll took over.
@@ -64,28 +63,24 @@ bool is_refusal(int error)
 
 } // namespace
 
-std::unique_ptr<driver_factory> choose_driver()
+driver_choice choose_driver_quietly(const std::string& configured)
 {
-  const preference wanted = wanted_driver();
-  std::unique_ptr<driver_factory> factory;
-  bool is_second_choice = false;
-  if (wanted == preference::epoll)
-    factory = epoll::make_factory(std::string("asked for by ") + driver_variable);
-  else
-  {
-    const uring::probe_result found = uring::probe();
-    if (found.error == 0)
-      factory = uring::make_factory();
-    else if (wanted == preference::automatic && is_refusal(found.error))
-    {
-      factory = epoll::make_factory(found.reason + "; using epoll");
-      is_second_choice = true;
-    }
-    else
-      throw std::system_error(found.error, std::system_category(), "asio_proactor: " + found.reason);
-  }
-  log_once(factory->describe(), is_second_choice);
-  return factory;
+  const request wanted = wanted_driver(configured);
+  if (wanted.driver == preference::epoll)
+    return {epoll::make_factory("asked for by " + wanted.origin)};
+  const uring::probe_result found = uring::probe();
+  if (found.error == 0)
+    return {uring::make_factory()};
+  if (wanted.driver == preference::automatic && is_refusal(found.error))
+    return {epoll::make_factory(found.reason + "; using epoll"), true};
+  throw std::system_error(found.error, std::system_category(), "asio_proactor: " + found.reason);
+}
+
+std::unique_ptr<driver_factory> choose_driver(const std::string& configured)
+{
+  driver_choice chosen = choose_driver_quietly(configured);
+  log_choice(chosen.factory->describe(), chosen.is_second_choice);
+  return std::move(chosen.factory);
 }
 
 } // namespace asio_proactor::core

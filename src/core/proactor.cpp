@@ -27,13 +27,16 @@ constexpr std::uint64_t initial_fast_after_turns = 64;
 
 } // namespace
 
-proactor::proactor() : proactor(choose_driver()) {}
+proactor::proactor(const std::string& configured_driver) : proactor(choose_driver(configured_driver)) {}
 
 proactor::proactor(std::unique_ptr<driver_factory> factory)
   : factory_(std::move(factory)),
     description_(factory_->describe()),
     fast_after_turns_(initial_fast_after_turns)
-{}
+{
+  // At once: who makes the first I/O object of a context can do something about a refusal, a running loop cannot.
+  home();
+}
 
 proactor::~proactor()
 {

@@ -19,7 +19,8 @@ int create_eventfd()
 {
   int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0)
-    throw std::system_error(errno, std::system_category(), "asio_proactor: eventfd");
+    throw std::system_error(errno, std::system_category(),
+                            "asio_proactor: no eventfd (if descriptors are short, raise RLIMIT_NOFILE)");
   return fd;
 }
 

@@ -6,6 +6,7 @@
 #include "ring.hpp"
 
 #include "kernel_abi.hpp"
+#include "locked_memory.hpp"
 
 #include <cerrno>
 
@@ -20,12 +21,28 @@ unsigned load_acquire(const unsigned* p)
   return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
+std::uint64_t whole_pages(std::uint64_t bytes)
+{
+  constexpr std::uint64_t page = 4096;
+  return (bytes + page - 1) / page * page;
+}
+
 } // namespace
+
+// The requests in one area; completions, heads, tails and the index of the requests in another.
+std::uint64_t queue_bytes(std::uint64_t submissions, std::uint64_t completions)
+{
+  constexpr std::uint64_t heads_and_tails = 64;
+  return whole_pages(submissions * sizeof(::io_uring_sqe)) +
+         whole_pages(heads_and_tails + completions * sizeof(::io_uring_cqe) + submissions * sizeof(unsigned));
+}
 
 ring::~ring()
 {
-  if (open_)
-    ::io_uring_queue_exit(&ring_);
+  if (!open_)
+    return;
+  ::io_uring_queue_exit(&ring_);
+  ring_was_closed(locked_bytes_);
 }
 
 int ring::open(const ring_options& options)
@@ -36,6 +53,8 @@ int ring::open(const ring_options& options)
   if (int error = ::io_uring_queue_init_params(options.entries, &ring_, &params); error < 0)
     return error;
   open_ = true;
+  locked_bytes_ = queue_bytes(params.sq_entries, params.cq_entries);
+  ring_was_opened(locked_bytes_);
   // publish() only moves the tail, so the indirection has to be the identity whichever liburing made the ring.
   for (unsigned i = 0; i < params.sq_entries; ++i)
     ring_.sq.array[i] = i;

@@ -57,8 +57,12 @@ public:
 private:
   ::io_uring ring_{};
   bool open_ = false;
+  std::uint64_t locked_bytes_ = 0;
   unsigned enter_flags_ = 0;
 };
+
+/// The memory that the queues of a ring take.
+std::uint64_t queue_bytes(std::uint64_t submissions, std::uint64_t completions);
 
 /// Open a ring with the best flags of a list that this kernel accepts; each step gives up some of them.
 /** @return 0, or the -errno of the last and most modest attempt. */

@@ -6,9 +6,12 @@
 #include "uring_driver.hpp"
 
 #include "../core/retry.hpp"
+#include "locked_memory.hpp"
 #include "thread_sanitizer.hpp"
 
 #include <cassert>
+#include <cerrno>
+#include <iterator>
 #include <poll.h>
 #include <unistd.h>
 
@@ -16,11 +19,18 @@ namespace asio_proactor::uring {
 
 namespace {
 
-// A turn of a busy loop stages about two requests per ready connection; what does not fit costs one more system call.
-constexpr unsigned submission_entries = 1024;
+struct ring_size
+{
+  unsigned submissions;
+  unsigned completions;
+};
 
-// Bursts beyond this are kept by the kernel (IORING_FEAT_NODROP) at some cost.
-constexpr unsigned completion_entries = 4096;
+// A turn of a busy loop stages about two requests per ready connection; what does not fit costs one more system call. Bursts of
+// completions beyond their queue are kept by the kernel (IORING_FEAT_NODROP) at some cost. They take 136, 36 and 12 KiB.
+constexpr ring_size ring_sizes[] = {{1024, 4096}, {256, 1024}, {64, 256}};
+
+// No ring takes more than such a part of what may still be locked, so that many contexts find room: 170 with the usual 8 MiB.
+constexpr std::uint64_t part_for_one_ring = 32;
 
 constexpr unsigned common_flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
 
@@ -39,7 +49,14 @@ constexpr unsigned one_thread_flags[] = {
 template <std::size_t N>
 int open_with(ring& r, const unsigned (&steps)[N])
 {
-  return open_best(r, ring_options{submission_entries, completion_entries, 0}, steps, N);
+  const std::uint64_t most_bytes = lockable_bytes() / part_for_one_ring;
+  int error = -ENOMEM;
+  for (const ring_size& size : ring_sizes)
+    if (&size == &ring_sizes[std::size(ring_sizes) - 1] ||
+        queue_bytes(size.submissions, size.completions) <= most_bytes)
+      if (error = open_best(r, ring_options{size.submissions, size.completions, 0}, steps, N); error != -ENOMEM)
+        break;
+  return error;
 }
 
 void prepare_message(::io_uring_sqe& sqe, core::operation& op)
@@ -110,7 +127,7 @@ void prepare(::io_uring_sqe& sqe, core::operation& op)
 int uring_driver::open(core::driver_use use)
 {
   if (use == core::driver_use::any_thread)
-    return open_with(ring_, any_thread_flags);
+    return patiently([this] { return open_with(ring_, any_thread_flags); });
   if (int error = open_with(ring_, one_thread_flags); error < 0)
     return error;
   ring_.register_descriptor();

@@ -6,7 +6,9 @@
 #include "uring_factory.hpp"
 
 #include "kernel_abi.hpp"
+#include "locked_memory.hpp"
 #include "uring_driver.hpp"
+#include "uring_features.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -17,15 +19,6 @@
 namespace asio_proactor::uring {
 
 namespace {
-
-// Waiting with a time limit, no lost completions, sockets that wait without a worker thread: Linux 5.11.
-constexpr unsigned required_features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL;
-
-constexpr int required_opcodes[] = {
-  IORING_OP_RECV,    IORING_OP_SEND,       IORING_OP_RECVMSG,     IORING_OP_SENDMSG,      IORING_OP_ACCEPT,
-  IORING_OP_CONNECT, IORING_OP_POLL_ADD,   IORING_OP_READ,        IORING_OP_WRITE,        IORING_OP_READV,
-  IORING_OP_WRITEV,  IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED, IORING_OP_ASYNC_CANCEL,
-};
 
 std::string describe_refusal(int error)
 {
@@ -42,18 +35,6 @@ std::string describe_refusal(int error)
   if (error == EMFILE || error == ENFILE)
     return "no descriptor left for io_uring: raise RLIMIT_NOFILE (ulimit -n)";
   return std::string("io_uring set-up failed: ") + std::strerror(error);
-}
-
-bool has_required_opcodes(ring& r)
-{
-  ::io_uring_probe* p = ::io_uring_get_probe_ring(r.native());
-  if (!p)
-    return false;
-  bool all = true;
-  for (int opcode : required_opcodes)
-    all = all && ::io_uring_opcode_supported(p, opcode);
-  ::io_uring_free_probe(p);
-  return all;
 }
 
 // Set-up may be allowed where entering is not, so one request goes the whole way.
@@ -81,8 +62,8 @@ probe_result make_probe()
 {
   probe_result result;
   ring r;
-  result.error = -r.open(ring_options{4, 0, 0});
-  if (result.error == 0 && !(r.has_feature(required_features) && has_required_opcodes(r)))
+  result.error = -patiently([&r] { return r.open(ring_options{4, 0, 0}); });
+  if (result.error == 0 && !has_all_required(r))
   {
     result.error = EINVAL;
     result.reason = "this kernel's io_uring is too old: Linux 5.11 or newer is needed";

@@ -116,12 +116,13 @@ public:
 /// Choose the kind of driver for a new context.
 /**
  * It is io_uring, or epoll where io_uring is forbidden or too old. The environment variable ASIO_PROACTOR_DRIVER names
- * one of "uring" and "epoll", strictly, or "auto".
+ * one of "uring" and "epoll", strictly, or "auto"; where it is not set the program's configuration does.
  *
+ * @param configured What the program wants, one of the same three names, or empty.
  * @throws std::system_error when the named kind does not work here, or when memory or descriptors are short. The message
  * says what was refused and what to do about it.
  */
-std::unique_ptr<driver_factory> choose_driver();
+std::unique_ptr<driver_factory> choose_driver(const std::string& configured = {});
 
 } // namespace asio_proactor::core
 

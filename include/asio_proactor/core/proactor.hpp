@@ -13,6 +13,7 @@
 #include <asio_proactor/core/wake_event.hpp>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -33,10 +34,12 @@ class proactor : private completion_sink
 public:
   using guard = biased_mutex::guard;
 
-  /// @throws std::system_error when the machine offers no driver (see choose_driver()).
-  proactor();
+  /// @param configured_driver The driver that the program wants, if any: see choose_driver().
+  /// @throws std::system_error when the machine offers no driver.
+  explicit proactor(const std::string& configured_driver = {});
 
   /// On drivers of a given kind.
+  /** @throws std::system_error when the kernel refuses one. */
   explicit proactor(std::unique_ptr<driver_factory> factory);
 
   /// Nothing may be in flight any more: see abandon_all().

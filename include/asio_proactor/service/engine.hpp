@@ -8,6 +8,7 @@
 
 #include <asio_proactor/core/proactor.hpp>
 #include <asio_proactor/service/asio_internals.hpp>
+#include <asio_proactor/service/context_options.hpp>
 #include <asio_proactor/service/io_operation.hpp>
 #include <asio_proactor/service/run_loop.hpp>
 #include <boost/asio/detail/throw_error.hpp>
@@ -23,8 +24,11 @@ public:
   using operation = asio_detail::scheduler_operation;
   using object = core::io_object;
 
-  /// @throws boost::system::system_error when the machine offers no driver.
-  engine(asio::execution_context& context, run_loop& loop) : context_(context), loop_(loop)
+  /// @throws std::system_error when the machine offers no driver.
+  engine(asio::execution_context& context, run_loop& loop)
+    : context_(context),
+      loop_(loop),
+      proactor_(configured_driver(context))
   {
     if (!loop.is_genuine())
       report_mixed_program();

@@ -10,6 +10,7 @@
 #include <asio_proactor/core/parking_spot.hpp>
 #include <asio_proactor/core/proactor.hpp>
 #include <asio_proactor/service/asio_internals.hpp>
+#include <asio_proactor/service/context_options.hpp>
 #include <asio_proactor/service/inbox.hpp>
 #include <asio_proactor/service/work_count.hpp>
 #include <atomic>
@@ -51,7 +52,7 @@ public:
 
   /// @param owner What handlers' operations are told to be run by: the address of the scheduler they know.
   /// @param own_thread Whether the loop is to run itself, in a thread that ends with shutdown().
-  run_loop(void* owner, bool own_thread);
+  run_loop(void* owner, bool own_thread, wait_options waits = {});
   ~run_loop();
 
   run_loop(const run_loop&) = delete;
@@ -148,7 +149,7 @@ private:
   void gather_completions();
   void idle(guard& held, std::int64_t limit_ns);
 
-  core::wait_limit shorten_for_timers(std::int64_t limit_ns);
+  core::wait_limit shorten_wait(std::int64_t limit_ns);
   bool may_sleep_after_announcement();
   void take_inbox();
   void push_from_running_thread(operation* op, bool is_continuation);
@@ -174,6 +175,7 @@ private:
   queue ready_;
   turn_marker marker_;
   void* const owner_;
+  const wait_options waits_;
   inbox inbox_;
   work_count work_;
   asio_detail::timer_queue_set timers_;

@@ -49,7 +49,7 @@ public:
 
   explicit scheduler(execution_context& context, bool own_thread = true, get_task_func_type = nullptr)
     : execution_context_service_base<scheduler>(context),
-      run_loop(this, own_thread)
+      run_loop(this, own_thread, asio_proactor::service::configured_waits(context))
   {
     BOOST_ASIO_HANDLER_TRACKING_INIT;
   }

@@ -215,7 +215,7 @@ inline void run_loop::shut_down()
   ready_.push(&marker_);
 }
 
-inline run_loop::run_loop(void* owner, bool own_thread) : owner_(owner)
+inline run_loop::run_loop(void* owner, bool own_thread, wait_options waits) : owner_(owner), waits_(waits)
 {
   ready_.push(&marker_);
   if (own_thread)

@@ -154,22 +154,28 @@ inline void run_loop::take_turn(guard& held, std::int64_t limit_ns)
     return;
   unsent_is_timed_ = false;
   if (proactor())
-    wait_in_kernel(held, shorten_for_timers(limit_ns));
+    wait_in_kernel(held, shorten_wait(limit_ns));
   else if (limit_ns != core::wait_limit::no_wait)
-    wait_in_parking_spot(held, shorten_for_timers(limit_ns));
+    wait_in_parking_spot(held, shorten_wait(limit_ns));
   gather_completions();
   timers_.get_ready_timers(ready_);
 }
 
-inline core::wait_limit run_loop::shorten_for_timers(std::int64_t limit_ns)
+// Limits are nanoseconds, and negative where there is none.
+inline std::int64_t shorter_wait(std::int64_t a, std::int64_t b)
+{
+  return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+inline core::wait_limit run_loop::shorten_wait(std::int64_t limit_ns)
 {
   constexpr std::int64_t ns_per_us = 1000;
   // A bound that lets a jump of the system clock be noticed, and that cannot overflow any conversion.
   constexpr long longest_wait_us = 5 * 60 * 1000 * 1000L;
+  limit_ns = shorter_wait(limit_ns, waits_.leader_ns);
   if (limit_ns == core::wait_limit::no_wait || timers_.all_empty())
     return {limit_ns};
-  const std::int64_t until_timer = timers_.wait_duration_usec(longest_wait_us) * ns_per_us;
-  return {limit_ns < 0 || until_timer < limit_ns ? until_timer : limit_ns};
+  return {shorter_wait(limit_ns, timers_.wait_duration_usec(longest_wait_us) * ns_per_us)};
 }
 
 inline bool run_loop::may_sleep_after_announcement()
@@ -219,6 +225,7 @@ inline void run_loop::gather_completions()
 
 inline void run_loop::idle(guard& held, std::int64_t limit_ns)
 {
+  limit_ns = shorter_wait(limit_ns, waits_.idle_ns);
   // More than one thread runs, so the bias is gone and the guard holds the mutex itself.
   ++idle_threads_;
   std::unique_lock<std::mutex> lock(held.native(), std::adopt_lock);
