@@ -46,6 +46,10 @@ target_include_directories(asio_proactor_drop_in BEFORE INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include/${ASIO_PROACTOR_DROP_IN_DIR}>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/${ASIO_PROACTOR_DROP_IN_DIR}>)
 target_compile_definitions(asio_proactor_drop_in INTERFACE ${ASIO_PROACTOR_DROP_IN_DEFINITIONS})
-target_compile_options(asio_proactor_drop_in INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:SHELL:${ASIO_PROACTOR_DROP_IN_OPTIONS}>")
+# g++ uses a precompiled header only if nothing was included before it, so targets that have one do without the sentence.
+set(_has_pch $<OR:$<BOOL:$<TARGET_PROPERTY:PRECOMPILE_HEADERS>>,$<BOOL:$<TARGET_PROPERTY:PRECOMPILE_HEADERS_REUSE_FROM>>>)
+target_compile_options(asio_proactor_drop_in INTERFACE
+  "$<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:${_has_pch}>>:SHELL:${ASIO_PROACTOR_DROP_IN_OPTIONS}>")
+unset(_has_pch)
 target_compile_features(asio_proactor_drop_in INTERFACE cxx_std_17)
 target_link_libraries(asio_proactor_drop_in INTERFACE asio_proactor Threads::Threads asio_proactor_boost)
