@@ -14,10 +14,15 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
+#include <sys/mman.h>
 #include <unistd.h>
+#if defined(ASIO_PROACTOR_DROP_IN)
+# include <asio_proactor/driver.hpp>
+#endif
 
 using namespace test_support;
 
@@ -127,6 +132,88 @@ BOOST_AUTO_TEST_CASE(registered_in_a_loop_that_has_been_running_for_long)
   ctx.run();
   BOOST_TEST(received.calls == 2);
   BOOST_TEST((memory.blocks[0] == memory.blocks[1]));
+}
+
+#if defined(ASIO_PROACTOR_DROP_IN)
+
+// What was registered is pinned, so a request of the fixed kind reaches it even where the program's own mapping does not; any other
+// request fails. It shows which kind was made. (Sockets send with ordinary requests: see the next test.)
+BOOST_AUTO_TEST_CASE(requests_are_of_the_fixed_kind_on_every_ring)
+{
+  asio::io_context ctx;
+  if (asio_proactor::driver_of(ctx).name != "uring")
+    return;
+  constexpr std::size_t size = 4096;
+  void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  BOOST_TEST_REQUIRE(page != MAP_FAILED);
+  auto* const text = static_cast<char*>(page);
+  const auto close_mapping = [&] { BOOST_TEST_REQUIRE(::mprotect(page, size, PROT_NONE) == 0); };
+  const auto open_mapping = [&] { BOOST_TEST_REQUIRE(::mprotect(page, size, PROT_READ | PROT_WRITE) == 0); };
+  std::memset(page, 'p', size);
+  {
+    auto registration = asio::register_buffers(ctx, std::array<asio::mutable_buffer, 1>{asio::buffer(page, size)});
+    auto [a, b] = tcp_pair(ctx);
+    asio::readable_pipe reader(ctx);
+    asio::writable_pipe writer(ctx);
+    asio::connect_pipe(reader, writer);
+    char c = 0;
+    const auto both_ways = [&, &a = a, &b = b] {
+      outcome received, written, read;
+      close_mapping();
+      asio::async_write(writer, asio::buffer(registration[0], 1), written.handler());
+      BOOST_TEST(run_until(ctx, [&] { return written.calls == 1; }));
+      BOOST_TEST(!written.ec);
+      asio::read(reader, asio::buffer(&c, 1));
+      BOOST_TEST(c == 'p');
+      asio::write(b, asio::buffer("sock", 4));
+      asio::write(writer, asio::buffer("pipe", 4));
+      asio::async_read(a, asio::buffer(registration[0] + 100, 4), received.handler());
+      asio::async_read(reader, asio::buffer(registration[0] + 200, 4), read.handler());
+      BOOST_TEST(run_until(ctx, [&] { return received.calls + read.calls == 2; }));
+      BOOST_TEST((!received.ec && !read.ec));
+      open_mapping();
+      BOOST_TEST(std::string(text + 100, 4) == "sock");
+      BOOST_TEST(std::string(text + 200, 4) == "pipe");
+    };
+    both_ways();
+    // On the ring that a thread gets which runs the loop alone for long enough.
+    int turns = 0;
+    outcome received;
+    std::function<void()> bounce = [&, &a = a, &b = b] {
+      if (++turns == 1000)
+      {
+        close_mapping();
+        asio::write(b, asio::buffer("fast", 4));
+        return asio::async_read(a, asio::buffer(registration[0] + 300, 4), received.handler());
+      }
+      a.async_send(asio::buffer("x", 1), [](error_code, std::size_t) {});
+      b.async_receive(asio::buffer(&c, 1), [&](error_code, std::size_t) { bounce(); });
+    };
+    bounce();
+    ctx.restart();
+    ctx.run();
+    open_mapping();
+    BOOST_TEST((received.calls == 1 && !received.ec));
+    BOOST_TEST(std::string(text + 300, 4) == "fast");
+    both_ways();
+  }
+  ::munmap(page, size);
+}
+
+#endif
+
+// A fixed request is a write(2), which would raise SIGPIPE.
+BOOST_AUTO_TEST_CASE(sending_to_nobody_raises_no_signal)
+{
+  asio::io_context ctx;
+  storage memory;
+  auto registration = asio::register_buffers(ctx, memory.all);
+  auto [a, b] = local_pair(ctx);
+  b.close();
+  outcome sent;
+  a.async_send(registration[0], sent.handler());
+  ctx.run();
+  BOOST_TEST(sent.ec == asio::error::broken_pipe);
 }
 
 BOOST_AUTO_TEST_CASE(one_registration_at_a_time)

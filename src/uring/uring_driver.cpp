@@ -29,7 +29,7 @@ struct ring_size
 // completions beyond their queue are kept by the kernel (IORING_FEAT_NODROP) at some cost. They take 136, 36 and 12 KiB.
 constexpr ring_size ring_sizes[] = {{1024, 4096}, {256, 1024}, {64, 256}};
 
-// No ring takes more than such a part of what may still be locked, so that many contexts find room: 170 with the usual 8 MiB.
+// No ring takes more than such a part of what may still be locked, so that many contexts find room: 200 with the usual 8 MiB.
 constexpr std::uint64_t part_for_one_ring = 32;
 
 constexpr unsigned common_flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
