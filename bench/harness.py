@@ -256,6 +256,12 @@ def program(name, folder="bench"):
     return os.path.join(BUILD, folder, name)
 
 
+def command(name):
+    """What runs a program of the benches. NAME@DRIVER runs it on that driver of the library."""
+    made, _, driver = name.partition("@")
+    return [*(["env", f"ASIO_PROACTOR_DRIVER={driver}"] if driver else []), program(made)]
+
+
 def load_command(server, arguments, milliseconds, hold=False):
     where = f"--path={server.where}" if server.where.startswith("/") else f"--port={server.port()}"
     return [program("floor_load"), where, f"--pid={server.pid}", f"--ms={milliseconds}", *arguments,
