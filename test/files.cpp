@@ -11,6 +11,7 @@
 
 #if defined(BOOST_ASIO_HAS_FILE)
 
+# include <asio_proactor/driver.hpp>
 # include <boost/asio/random_access_file.hpp>
 # include <boost/asio/stream_file.hpp>
 # include <algorithm>
@@ -24,6 +25,7 @@
 # include <string>
 # include <thread>
 # include <vector>
+# include <sys/eventfd.h>
 # include <sys/stat.h>
 # include <unistd.h>
 
@@ -308,6 +310,64 @@ BOOST_AUTO_TEST_CASE(one_does_not_wait_for_another)
   BOOST_TEST(::write(fifo, "y", 1) == 1);
   BOOST_TEST(run_until(ctx, [&] { return one.calls + two.calls == 3; }));
   BOOST_TEST(first + second == 'x' + 'y');
+}
+
+// The same for operations of one direction, whichever way the file was opened: the first read has nothing to read, the second is
+// refused at once, because less than eight bytes are never read from an eventfd(2).
+BOOST_AUTO_TEST_CASE(a_read_does_not_wait_for_another)
+{
+  constexpr std::uint64_t no_position = ~std::uint64_t{0};
+  const auto overtakes = [](auto open) {
+    asio::io_context ctx;
+    const int counter = ::eventfd(0, EFD_CLOEXEC);
+    BOOST_TEST_REQUIRE(counter >= 0);
+    asio::random_access_file file = open(ctx, counter);
+    std::uint64_t value = 0;
+    char few[4];
+    outcome waits, refused;
+    file.async_read_some_at(no_position, asio::buffer(&value, sizeof value), waits.handler());
+    file.async_read_some_at(no_position, asio::buffer(few), refused.handler());
+    // The epoll driver does not try again what it has found empty.
+    const bool has_overtaken =
+      asio_proactor::driver_of(ctx).name == "epoll" || (run_until(
+                                                          ctx, [&] { return refused.calls == 1; }, 500ms) &&
+                                                        waits.calls == 0);
+    const std::uint64_t one = 1;
+    BOOST_TEST(::write(counter, &one, sizeof one) == 8);
+    BOOST_TEST(run_until(ctx, [&] { return waits.calls + refused.calls == 2; }));
+    BOOST_TEST(refused.ec == asio::error::invalid_argument);
+    return has_overtaken;
+  };
+  BOOST_TEST(overtakes([](asio::io_context& ctx, int fd) { return asio::random_access_file(ctx, fd); }));
+  BOOST_TEST(overtakes([](asio::io_context& ctx, int fd) {
+    asio::random_access_file file(ctx);
+    file.assign(fd);
+    return file;
+  }));
+  BOOST_TEST(overtakes([](asio::io_context& ctx, int fd) {
+    asio::random_access_file first(ctx, fd);
+    asio::random_access_file second(ctx);
+    second = std::move(first);
+    return second;
+  }));
+  // Opened by its constructor.
+  const temporary_file file;
+  asio::io_context ctx;
+  if (asio_proactor::driver_of(ctx).name == "epoll")
+    return;
+  asio::random_access_file opened(ctx, file.path, read_write);
+  const int fd = opened.native_handle();
+  const int counter = ::eventfd(0, EFD_CLOEXEC);
+  BOOST_TEST_REQUIRE(::dup2(counter, fd) == fd);
+  ::close(counter);
+  std::uint64_t value = 0;
+  char few[4];
+  outcome waits, refused;
+  opened.async_read_some_at(no_position, asio::buffer(&value, sizeof value), waits.handler());
+  opened.async_read_some_at(no_position, asio::buffer(few), refused.handler());
+  BOOST_TEST(run_until(
+    ctx, [&] { return refused.calls == 1; }, 500ms));
+  BOOST_TEST(waits.calls == 0);
 }
 
 BOOST_AUTO_TEST_CASE(closed_and_destroyed_in_flight)

@@ -49,6 +49,13 @@ public:
     return proactor_.register_object(overlapping);
   }
 
+  /// Whether operations of one direction may be in the kernel together. Before the first one.
+  void set_overlapping(object& o, bool overlapping)
+  {
+    guard held(loop_.mutex());
+    o.overlapping_ = overlapping;
+  }
+
   /// Cancel everything, get the requests out of the kernel and forget the object; the descriptor may be closed then.
   /** @param o May be null. */
   void deregister(object*& o, int fd, core::proactor::descriptor_fate fate = core::proactor::descriptor_fate::closed);

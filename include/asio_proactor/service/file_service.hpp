@@ -20,7 +20,22 @@ class file_service : public descriptor_service
 public:
   using descriptor_service::descriptor_service;
 
-  void set_is_stream(implementation_type& impl, bool is_stream) { impl.overlapping_ = !is_stream; }
+  /// A new file object: random_access_file as long as nothing else is said.
+  void construct(implementation_type& impl)
+  {
+    descriptor_service::construct(impl);
+    impl.overlapping_ = true;
+  }
+
+  /// Called by the constructors of stream_file, some of which have opened the file before.
+  void set_is_stream(implementation_type& impl, bool is_stream)
+  {
+    impl.overlapping_ = !is_stream;
+    if (!is_open(impl))
+      return;
+    engine_.set_overlapping(*impl.object_, impl.overlapping_);
+    advise(impl);
+  }
 
   error_code open(implementation_type& impl, const char* path, asio::file_base::flags flags, error_code& ec)
   {
@@ -34,8 +49,7 @@ public:
     if (fd >= 0)
     {
       assign(impl, fd, ec);
-      // Only advice: what cannot take it is read all the same.
-      (void)::posix_fadvise(fd, 0, 0, impl.overlapping_ ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
+      advise(impl);
     }
     BOOST_ASIO_ERROR_LOCATION(ec);
     return ec;
@@ -65,6 +79,12 @@ public:
   }
 
 private:
+  // What cannot take it is read all the same.
+  static void advise(const implementation_type& impl)
+  {
+    (void)::posix_fadvise(impl.descriptor_, 0, 0, impl.overlapping_ ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
+  }
+
   static error_code check(std::int64_t result, error_code& ec)
   {
     ec = result < 0 ? to_error_code(-errno) : error_code();
