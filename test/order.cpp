@@ -11,11 +11,14 @@
 #include "support/net.hpp"
 #include "support/watchdog.hpp"
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <ostream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+#include <fcntl.h>
 
 using namespace test_support;
 
@@ -101,6 +104,16 @@ void run_steps(setting where, asio::io_context& ctx, std::function<void()> steps
   ctx.run();
 }
 
+// The controlling and the controlled side of a pseudo-terminal.
+std::pair<asio::posix::stream_descriptor, asio::posix::stream_descriptor> terminal_pair(asio::io_context& ctx)
+{
+  const int controller = ::posix_openpt(O_RDWR | O_NOCTTY);
+  BOOST_TEST_REQUIRE((controller >= 0 && ::grantpt(controller) == 0 && ::unlockpt(controller) == 0));
+  const int terminal = ::open(::ptsname(controller), O_RDWR | O_NOCTTY);
+  BOOST_TEST_REQUIRE(terminal >= 0);
+  return {asio::posix::stream_descriptor(ctx, controller), asio::posix::stream_descriptor(ctx, terminal)};
+}
+
 // Blocking, and without Asio.
 std::string everything_from(int descriptor)
 {
@@ -160,6 +173,37 @@ BOOST_DATA_TEST_CASE(write_then_close_a_pipe, settings)
   BOOST_TEST((written.calls == 1 && !written.ec && written.bytes == 10));
   char got[16];
   BOOST_TEST(in.read_some(asio::buffer(got)) == 10u);
+}
+
+// io_uring leaves even the first attempt at a terminal to a worker thread, which a cancellation can overtake.
+BOOST_DATA_TEST_CASE(write_then_cancel_on_a_terminal, settings)
+{
+  asio::io_context ctx;
+  auto [controller, terminal] = terminal_pair(ctx);
+  outcome written;
+  run_steps(sample, ctx, [&, &terminal = terminal] {
+    terminal.async_write_some(asio::buffer("last words", 10), written.handler());
+    terminal.cancel();
+  });
+  BOOST_TEST((written.calls == 1 && !written.ec && written.bytes == 10));
+  char got[16];
+  BOOST_TEST_REQUIRE(ready_for(controller.native_handle(), POLLIN));
+  BOOST_TEST(controller.read_some(asio::buffer(got)) == 10u);
+}
+
+BOOST_DATA_TEST_CASE(read_then_cancel_on_a_terminal_with_data_there, settings)
+{
+  asio::io_context ctx;
+  auto [controller, terminal] = terminal_pair(ctx);
+  controller.write_some(asio::buffer("data\n", 5));
+  BOOST_TEST_REQUIRE(ready_for(terminal.native_handle(), POLLIN));
+  char in[16] = {};
+  outcome received;
+  run_steps(sample, ctx, [&, &terminal = terminal] {
+    terminal.async_read_some(asio::buffer(in), received.handler());
+    terminal.cancel();
+  });
+  BOOST_TEST((received.calls == 1 && !received.ec && received.bytes == 5));
 }
 
 BOOST_DATA_TEST_CASE(receive_then_cancel_with_data_there, settings)

@@ -6,6 +6,7 @@
 #include "retry.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -71,6 +72,30 @@ bool is_ready_now(const operation& op)
   ::pollfd p = {op.fd_, static_cast<short>(readiness_of(op)), 0};
   return ::poll(&p, 1, 0) > 0;
 }
+
+// O_NONBLOCK for the time of a call. Stock Asio sets it for good; a request of io_uring that finds it waits for readiness.
+class nonblocking_scope
+{
+public:
+  explicit nonblocking_scope(int fd) : fd_(fd), flags_(::fcntl(fd, F_GETFL))
+  {
+    if (is_blocking())
+      ::fcntl(fd_, F_SETFL, flags_ | O_NONBLOCK);
+  }
+  ~nonblocking_scope()
+  {
+    if (is_blocking())
+      ::fcntl(fd_, F_SETFL, flags_);
+  }
+  nonblocking_scope(const nonblocking_scope&) = delete;
+  nonblocking_scope& operator=(const nonblocking_scope&) = delete;
+
+private:
+  bool is_blocking() const { return flags_ >= 0 && !(flags_ & O_NONBLOCK); }
+
+  const int fd_;
+  const int flags_;
+};
 
 } // namespace
 
@@ -149,6 +174,12 @@ std::optional<int> attempt_without_blocking(operation& op)
   if (wants_readiness(op, result))
     return std::nullopt;
   return result;
+}
+
+std::optional<int> attempt_without_blocking_on_any(operation& op)
+{
+  const nonblocking_scope for_this_call(op.fd_);
+  return attempt_without_blocking(op);
 }
 
 } // namespace asio_proactor::core

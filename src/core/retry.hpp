@@ -36,6 +36,9 @@ int attempt(operation& op);
 /// Make the system call, now, without blocking. Nothing when it would block.
 std::optional<int> attempt_without_blocking(operation& op);
 
+/// The same, whether or not the descriptor has O_NONBLOCK.
+std::optional<int> attempt_without_blocking_on_any(operation& op);
+
 } // namespace asio_proactor::core
 
 #endif // ASIO_PROACTOR_SRC_CORE_RETRY_HPP

@@ -122,6 +122,37 @@ void prepare(::io_uring_sqe& sqe, core::operation& op)
   }
 }
 
+bool is_descriptor_transfer(core::opcode code)
+{
+  switch (code)
+  {
+  case core::opcode::read:
+  case core::opcode::read_fixed:
+  case core::opcode::read_vector:
+  case core::opcode::write:
+  case core::opcode::write_fixed:
+  case core::opcode::write_vector: return true;
+  default: return false;
+  }
+}
+
+// Even the first attempt at a terminal, and on Linux 5.10 and 6.1 that at a pipe, is left to a worker thread of the kernel. A
+// cancellation can overtake it, or interrupt it before anything is transferred.
+bool may_have_missed_its_attempt(const core::operation& op, int result)
+{
+  const core::io_object& object = *op.object_;
+  const bool is_cancelled = (result == -ECANCELED || result == -EINTR) && op.cancel_requested_;
+  const bool has_descriptor = !object.closing_ && !op.result_is_moot_;
+  return is_cancelled && has_descriptor && !object.overlapping_ && op.progress_ == core::progress::in_kernel &&
+         is_descriptor_transfer(op.code_);
+}
+
+// What was started before it was cancelled gets its attempt, which stock Asio makes at once.
+int result_of(core::operation& op, int result)
+{
+  return may_have_missed_its_attempt(op, result) ? core::attempt_without_blocking_on_any(op).value_or(result) : result;
+}
+
 } // namespace
 
 int uring_driver::open(core::driver_use use)
@@ -213,7 +244,7 @@ void uring_driver::collect(core::completion_sink& sink)
     {
       auto* op = reinterpret_cast<core::operation*>(static_cast<std::uintptr_t>(cqe->user_data));
       take_from_kernel(op);
-      sink.completed(*op, cqe->res);
+      sink.completed(*op, result_of(*op, cqe->res));
     }
   }
   ::io_uring_cq_advance(ring_.native(), count);
