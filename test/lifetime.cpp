@@ -9,6 +9,7 @@
 #include "support/net.hpp"
 #include "support/watchdog.hpp"
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -316,8 +317,18 @@ BOOST_AUTO_TEST_CASE(stopped_and_destroyed_while_everything_waits)
       for (int i = 0; i < 16; ++i)
         asio::co_spawn(ctx, connect_and_talk(acceptor.local_endpoint(), t.token()), asio::detached);
       asio::co_spawn(ctx, tick_forever(t.token()), asio::detached);
-      asio::steady_timer stop(ctx, 20ms);
-      stop.async_wait([&](error_code) { ctx.stop(); });
+      asio::steady_timer stop(ctx);
+      const auto limit = steady::now() + 5s;
+      std::function<void()> stop_once_all_are_connected = [&] {
+        stop.expires_after(20ms);
+        stop.async_wait([&](error_code) {
+          if (t.live() > 30 || steady::now() > limit)
+            ctx.stop();
+          else
+            stop_once_all_are_connected();
+        });
+      };
+      stop_once_all_are_connected();
       ctx.run();
       BOOST_TEST(t.live() > 30);
     }

@@ -56,8 +56,8 @@ BOOST_AUTO_TEST_CASE(every_clock_is_not_early)
 BOOST_AUTO_TEST_CASE(deadline_timer_of_date_time)
 {
   asio::io_context ctx;
-  asio::deadline_timer timer(ctx, boost::posix_time::milliseconds(5));
   const auto start = steady::now();
+  asio::deadline_timer timer(ctx, boost::posix_time::milliseconds(5));
   outcome wait, aborted;
   timer.async_wait(wait.plain());
   ctx.run();
