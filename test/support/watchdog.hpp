@@ -8,6 +8,7 @@
 #include <boost/test/framework.hpp>
 #include <boost/test/tree/test_unit.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <unistd.h>
 
@@ -18,6 +19,14 @@ constexpr unsigned watchdog_seconds = 60;
 #else
 constexpr unsigned watchdog_seconds = 20;
 #endif
+
+// How many times slower than a machine the tests may be: an emulated one (test/kernels/run) needs more than the usual limit.
+inline unsigned patience()
+{
+  const char* text = std::getenv("ASIO_PROACTOR_TEST_PATIENCE");
+  const int factor = text ? std::atoi(text) : 1;
+  return factor > 1 ? static_cast<unsigned>(factor) : 1;
+}
 
 // Exit status of a test program that was ended by its watchdog.
 constexpr int hung_status = 124;
@@ -32,7 +41,7 @@ public:
     if (unit.p_type != boost::unit_test::TUT_CASE)
       return;
     std::strncpy(name(), unit.full_name().c_str(), name_size - 1);
-    ::alarm(watchdog_seconds);
+    ::alarm(watchdog_seconds * patience());
   }
 
   void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override { ::alarm(0); }
