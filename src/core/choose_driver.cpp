@@ -61,7 +61,18 @@ bool is_refusal(int error)
   return error == EPERM || error == EACCES || error == ENOSYS || error == EINVAL || error == EOPNOTSUPP;
 }
 
+factory_maker& replacement()
+{
+  static factory_maker maker;
+  return maker;
+}
+
 } // namespace
+
+void replace_choice(factory_maker maker)
+{
+  replacement() = std::move(maker);
+}
 
 driver_choice choose_driver_quietly(const std::string& configured)
 {
@@ -78,6 +89,8 @@ driver_choice choose_driver_quietly(const std::string& configured)
 
 std::unique_ptr<driver_factory> choose_driver(const std::string& configured)
 {
+  if (const factory_maker& maker = replacement())
+    return maker();
   driver_choice chosen = choose_driver_quietly(configured);
   log_choice(chosen.factory->describe(), chosen.is_second_choice);
   return std::move(chosen.factory);

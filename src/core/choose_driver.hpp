@@ -7,6 +7,7 @@
 #define ASIO_PROACTOR_SRC_CORE_CHOOSE_DRIVER_HPP
 
 #include <asio_proactor/core/driver.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,12 @@ struct driver_choice
   std::unique_ptr<driver_factory> factory;
   bool is_second_choice = false; ///< io_uring was refused.
 };
+
+using factory_maker = std::function<std::unique_ptr<driver_factory>()>;
+
+/// From now on every new context gets its drivers from here: how tests put a kernel of their own under a program. Not thread safe.
+/** @param maker Empty: back to the usual choice. */
+void replace_choice(factory_maker maker);
 
 /// The same choice, and nothing is logged.
 driver_choice choose_driver_quietly(const std::string& configured);

@@ -5,13 +5,13 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
 //
+#include "seeds.hpp"
 #include "simulated_kernel.hpp"
 
 #include <asio_proactor/core/proactor.hpp>
 
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,7 +52,7 @@ class random_program
 {
 public:
   explicit random_program(std::uint64_t seed)
-    : kernel_(seed),
+    : kernel_(seed, [](const core::operation& op) { return static_cast<const sim_operation&>(op).generation; }),
       engine_(std::make_unique<simulated_factory>(kernel_)),
       dice_(seed * 31 + 7)
   {}
@@ -296,29 +296,9 @@ private:
   std::map<sim_operation*, connection*, by_number> live_;
 };
 
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
-{
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_CASE(every_promise_holds_under_every_schedule)
 {
-  constexpr std::uint64_t none = ~std::uint64_t{0};
-  const std::uint64_t only = number_from_environment("ASIO_PROACTOR_SIM_SEED", none);
-  const std::uint64_t first = only == none ? 1 : only;
-  const std::uint64_t count = only == none ? number_from_environment("ASIO_PROACTOR_SIM_SEEDS", usual_schedules) : 1;
-  for (std::uint64_t seed = first; seed < first + count; ++seed)
-    try
-    {
-      random_program(seed).run();
-    }
-    catch (const violation& broken)
-    {
-      BOOST_FAIL("seed " << seed << ": " << broken.what() << "; again with ASIO_PROACTOR_SIM_SEED=" << seed);
-    }
-  BOOST_TEST_MESSAGE(count << " schedules");
-  BOOST_TEST(count > 0u);
+  for_each_seed(usual_schedules, [](std::uint64_t seed) { random_program(seed).run(); });
 }

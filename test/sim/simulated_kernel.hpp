@@ -51,20 +51,36 @@ struct sim_operation : core::operation
 
 class simulated_driver;
 
+/// Which owner of its descriptor's number an operation was started for, where the program knows.
+using generation_reader = int (*)(const core::operation&);
+
 /// The descriptors, and the requests that are under way.
 class simulated_kernel
 {
 public:
-  explicit simulated_kernel(std::uint64_t seed) : dice_(seed) {}
+  explicit simulated_kernel(std::uint64_t seed, generation_reader generation_of = nullptr)
+    : dice_(seed),
+      generation_of_(generation_of)
+  {}
 
   // --- What the program and its peers do ------------------------------------------------------------------------
 
   int open();
+
+  /// Simulate what happens to a real descriptor, whose number the program has.
+  void adopt(int fd);
+
   int generation(int fd) { return sockets_[fd].generation; }
   void peer_sends(int fd, const std::string& bytes) { sockets_[fd].incoming += bytes; }
   void peer_ends(int fd) { sockets_[fd].is_ended = true; }
   std::size_t unread(int fd) { return sockets_[fd].incoming.size(); }
   const std::string& sent(int fd) { return sockets_[fd].sent; }
+  int unaccepted(int fd) { return sockets_[fd].waiting_to_be_accepted; }
+  void peer_connects(int fd) { ++sockets_[fd].waiting_to_be_accepted; }
+  const std::string& content(int fd) { return sockets_[fd].content; }
+
+  std::int64_t now_ns() const { return now_ns_; }
+  void time_passes(std::int64_t ns) { now_ns_ += ns; }
 
   /// The number can be used again. No request may name it any more.
   void close(int fd);
@@ -92,23 +108,29 @@ private:
     std::string incoming;
     std::string sent;
     bool is_ended = false;
+    int waiting_to_be_accepted = 0;
+    std::string content; // Of a file.
   };
 
   struct request
   {
     simulated_driver* driver;
-    sim_operation* op;
+    core::operation* op;
     bool is_cancelled;
   };
 
   bool try_to_end(request& r);
-  int transfer(sim_operation& op, socket& s);
-  bool can_end(const sim_operation& op, const socket& s) const;
+  int transfer(core::operation& op, socket& s);
+  int transfer_at(core::operation& op, socket& s);
+  bool can_end(const core::operation& op, const socket& s) const;
+  void take_or_return_memory(core::operation& op, bool is_taken);
 
   bool happens(unsigned chance) { return !is_calm_ && dice_.percent(chance); }
 
   dice dice_;
+  generation_reader generation_of_;
   bool is_calm_ = false;
+  std::int64_t now_ns_ = 0;
   std::map<int, socket> sockets_;
   std::vector<int> free_numbers_;
   int next_number_ = 1000; // No descriptors of this process.

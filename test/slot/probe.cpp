@@ -2,6 +2,9 @@
 // supported Boost with the drop-in in place: what no longer compiles is where the slot has drifted.
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
+// Behind Beast, which declares ssl::stream by itself.
+#include <boost/asio/ssl.hpp>
+#include <boost/beast/ssl.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/version.hpp>
@@ -41,6 +44,8 @@ std::array<net::mutable_buffer, 2> buffers()
 {
   return {buffer(), buffer()};
 }
+
+using tls_stream = net::ssl::stream<beast::tcp_stream>;
 
 // The members that every socket type shares.
 template <class Socket>

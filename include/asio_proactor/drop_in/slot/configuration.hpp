@@ -26,13 +26,34 @@
 #include <boost/version.hpp>
 
 // From 1.92 on Asio can put itself into a namespace of its own. With a name of ours, an object file built without the
-// drop-in does not link with one built with it, instead of breaking silently.
-#if BOOST_VERSION >= 109200 && !defined(BOOST_ASIO_VERSION_NAMESPACE) && !defined(BOOST_ASIO_ENABLE_VERSION_NAMESPACE)
+// drop-in does not link with one built with it, instead of breaking silently. A program that declares classes of Asio by itself, in
+// namespace boost::asio, has to do without: -DASIO_PROACTOR_NO_VERSION_NAMESPACE -UBOOST_ASIO_VERSION_NAMESPACE.
+#if BOOST_VERSION >= 109200 && !defined(BOOST_ASIO_VERSION_NAMESPACE) &&                                               \
+  !defined(BOOST_ASIO_ENABLE_VERSION_NAMESPACE) && !defined(ASIO_PROACTOR_NO_VERSION_NAMESPACE)
 # if defined(BOOST_ASIO_DETAIL_CONFIG_HPP)
 #  error                                                                                                               \
     "asio_proactor: on Boost 1.92 and newer <asio_proactor/drop_in.hpp> must come before every header of Boost.Asio and Beast; define BOOST_ASIO_VERSION_NAMESPACE=asio_proactor_drop_in for the whole program, or link the CMake target asio_proactor::drop_in"
 # endif
 # define BOOST_ASIO_VERSION_NAMESPACE asio_proactor_drop_in
+#endif
+
+// Who opens one of these in boost::asio, as Beast does to declare ssl::stream, means the one inside.
+#if BOOST_VERSION >= 109200 && defined(BOOST_ASIO_VERSION_NAMESPACE)
+namespace boost {
+namespace asio {
+inline namespace BOOST_ASIO_VERSION_NAMESPACE {
+namespace detail {}
+namespace execution {}
+namespace experimental {}
+namespace generic {}
+namespace ip {}
+namespace local {}
+namespace posix {}
+namespace ssl {}
+namespace this_coro {}
+} // namespace BOOST_ASIO_VERSION_NAMESPACE
+} // namespace asio
+} // namespace boost
 #endif
 
 // The include guards of the stock headers that the slot replaces. A build system may define them on the command line:
