@@ -407,4 +407,36 @@ BOOST_AUTO_TEST_CASE(a_read_and_waits_side_by_side)
   BOOST_TEST(read.calls == 1);
 }
 
+// The old way to wait: nothing is transferred.
+BOOST_AUTO_TEST_CASE(null_buffers_wait)
+{
+  asio::io_context ctx;
+  auto [a, b] = tcp_pair(ctx);
+  udp::socket receiver(ctx, udp_loopback()), sender(ctx, udp_loopback());
+  outcome readable, writable, datagram;
+  udp::endpoint from;
+  a.async_receive(asio::null_buffers(), readable.handler());
+  a.async_send(asio::null_buffers(), writable.handler());
+  receiver.async_receive_from(asio::null_buffers(), from, datagram.handler());
+  ctx.run_for(2ms);
+  BOOST_TEST((writable.calls == 1 && !writable.ec && writable.bytes == 0));
+  BOOST_TEST((readable.calls == 0 && datagram.calls == 0));
+  b.send(asio::buffer("abc", 3));
+  sender.send_to(asio::buffer("d", 1), receiver.local_endpoint());
+  ctx.run();
+  BOOST_TEST((readable.calls == 1 && !readable.ec && readable.bytes == 0));
+  BOOST_TEST((datagram.calls == 1 && !datagram.ec && datagram.bytes == 0));
+  char in[8];
+  BOOST_TEST(a.receive(asio::buffer(in)) == 3u);
+  BOOST_TEST(receiver.receive(asio::buffer(in)) == 1u);
+  outcome cancelled;
+  a.async_receive(asio::null_buffers(), cancelled.handler());
+  ctx.restart();
+  ctx.run_for(1ms);
+  a.cancel();
+  ctx.restart();
+  ctx.run();
+  BOOST_TEST(cancelled.ec == asio::error::operation_aborted);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
