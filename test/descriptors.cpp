@@ -87,6 +87,33 @@ BOOST_AUTO_TEST_CASE(pipe_objects)
   BOOST_TEST(broken.ec == asio::error::broken_pipe);
 }
 
+// Stock Asio's io_uring backend had no working release() for pipes once.
+BOOST_AUTO_TEST_CASE(a_released_pipe_lives_on)
+{
+  asio::io_context ctx;
+  asio::readable_pipe in(ctx);
+  asio::writable_pipe out(ctx);
+  asio::connect_pipe(in, out);
+  char c = 0;
+  outcome aborted, read;
+  in.async_read_some(asio::buffer(&c, 1), aborted.handler());
+  ctx.run_for(1ms);
+  const int fd = in.release();
+  BOOST_TEST((fd >= 0 && !in.is_open()));
+  ctx.restart();
+  ctx.run();
+  BOOST_TEST(aborted.ec == asio::error::operation_aborted);
+  asio::write(out, asio::buffer("r", 1));
+  asio::readable_pipe again(ctx, fd);
+  again.async_read_some(asio::buffer(&c, 1), read.handler());
+  ctx.restart();
+  ctx.run();
+  BOOST_TEST((!read.ec && c == 'r'));
+  const int writer = out.release();
+  BOOST_TEST(::write(writer, "w", 1) == 1);
+  ::close(writer);
+}
+
 BOOST_AUTO_TEST_CASE(closed_pipe_gives_its_number_back_at_once)
 {
   asio::io_context ctx;
