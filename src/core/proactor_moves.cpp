@@ -133,8 +133,9 @@ void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fat
 void proactor::drain(guard& held, io_object& object)
 {
   const clock::time_point end = clock::now() + drain_patience;
-  // Closing a file promises nothing about operations under way, except that no request is sent afterwards.
-  const wait_limit limit = object.overlapping_ ? wait_limit{} : drain_step;
+  // Closing a file promises nothing about operations under way, except that no request is sent afterwards, or reaches another file.
+  const bool waits = !object.overlapping_ || !home().requests_hold_files();
+  const wait_limit limit = waits ? drain_step : wait_limit{};
   do
   {
     const bool all_staged = stage_cancellations();
@@ -146,7 +147,7 @@ void proactor::drain(guard& held, io_object& object)
       forget_sent_cancellations(object);
       queue_cancellation(object);
     }
-  } while (object.in_kernel_ != 0 && !object.overlapping_ && clock::now() < end);
+  } while (object.in_kernel_ != 0 && waits && clock::now() < end);
 }
 
 void proactor::empty_driver(guard& held, ring_index ring)

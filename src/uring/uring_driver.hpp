@@ -29,6 +29,7 @@ public:
   void enter(core::wait_limit limit) override { ring_.enter(limit.nanoseconds); }
   void rest() override;
   void collect(core::completion_sink& sink) override;
+  bool requests_hold_files() const override { return true; }
   void forget(int, bool) override {}
   void mode_changed(int) override {}
   void prepare_fork() override {}

@@ -112,8 +112,8 @@ public:
     context_ = std::make_unique<asio::io_context>();
     acceptor_ = std::make_unique<local::acceptor>(*context_);
     acceptor_->assign(local(), listener_ = adopt(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)));
-    file_ = std::make_unique<asio::random_access_file>(*context_,
-                                                       file_descriptor_ = adopt(::memfd_create("sim", MFD_CLOEXEC)));
+    file_ = std::make_unique<asio::random_access_file>(*context_);
+    open_file();
     for (int i = 0; i < 3; ++i)
       timers_.push_back(std::make_unique<virtual_timer>(*context_));
   }
@@ -315,14 +315,31 @@ private:
     }));
   }
 
+  void open_file()
+  {
+    file_->assign(file_descriptor_ = adopt(::memfd_create("sim", MFD_CLOEXEC)));
+    foretold_ = std::make_shared<std::string>();
+  }
+
+  void close_file()
+  {
+    allow_cancellation();
+    initiate([this] { file_->close(); });
+    kernel_.close(file_descriptor_);
+    open_file();
+  }
+
   // Each block is written by one operation, so that the file's content can be foretold.
   void write_block()
   {
     const std::size_t offset = blocks_++ * block_size;
     auto buffer = std::make_shared<std::string>(block_size, static_cast<char>('a' + blocks_ % 26));
-    auto on_written = handler([this, offset, buffer](error_code ec, std::size_t n) {
-      foretold_.resize(std::max(foretold_.size(), n == 0 ? 0 : offset + n));
-      std::copy_n(buffer->begin(), n, foretold_.begin() + static_cast<std::ptrdiff_t>(n == 0 ? 0 : offset));
+    auto on_written = handler([this, offset, buffer, content = foretold_](error_code ec, std::size_t n) {
+      if (n != 0)
+      {
+        content->resize(std::max(content->size(), offset + n));
+        content->replace(offset, n, *buffer, 0, n);
+      }
       check_error(ec);
     });
     file_->async_write_some_at(offset, asio::buffer(*buffer), std::move(on_written));
@@ -330,15 +347,14 @@ private:
 
   void read_block()
   {
-    if (foretold_.empty())
+    if (foretold_->empty())
       return post();
-    const std::size_t offset = dice_.below(static_cast<unsigned>(foretold_.size()));
+    const std::size_t offset = dice_.below(static_cast<unsigned>(foretold_->size()));
     auto buffer = std::make_shared<std::string>(block_size, '\0');
-    auto on_read = handler([this, offset, buffer](error_code ec, std::size_t n) {
+    auto on_read = handler([this, offset, buffer, content = foretold_](error_code ec, std::size_t n) {
       // What was known to be written is still there; what was not may be.
-      const std::size_t known = std::min(n, foretold_.size() > offset ? foretold_.size() - offset : 0);
-      for (std::size_t i = 0; i < known; ++i)
-        if (foretold_[offset + i] != '\0' && foretold_[offset + i] != (*buffer)[i])
+      for (std::size_t i = 0; i < n && offset + i < content->size(); ++i)
+        if ((*content)[offset + i] != '\0' && (*content)[offset + i] != (*buffer)[i])
           throw violation("a read at an offset brings other bytes than were written there");
       check_error(ec);
     });
@@ -394,8 +410,8 @@ private:
 
   void close()
   {
-    if (connections_.empty())
-      return;
+    if (connections_.empty() || dice_.percent(25))
+      return close_file();
     const auto chosen = connections_.begin() + dice_.below(static_cast<unsigned>(connections_.size()));
     allow_cancellation();
     initiate([&] {
@@ -438,10 +454,7 @@ private:
     for (auto& c : connections_)
       if (kernel_.sent(c->fd).size() != c->reported_sent || kernel_.unread(c->fd) + c->received.size() != c->fed.size())
         throw violation("bytes have moved that nobody has reported");
-    std::string content = kernel_.content(file_descriptor_);
-    foretold_.resize(std::max(content.size(), foretold_.size()));
-    content.resize(foretold_.size());
-    if (content != foretold_)
+    if (kernel_.content(file_descriptor_) != *foretold_)
       throw violation("the file holds something else than what was reported as written");
     if (accepted_ != connecting_ - kernel_.unaccepted(listener_))
       throw violation("a connection was accepted and lost");
@@ -499,7 +512,7 @@ private:
   int connecting_ = 0;
   int accepted_ = 0;
   std::size_t blocks_ = 0;
-  std::string foretold_; // What the file is known to hold; zeros are not known.
+  std::shared_ptr<std::string> foretold_; // What the file is known to hold; zeros are not known.
   std::vector<std::unique_ptr<fate>> fates_;
   std::unique_ptr<asio::io_context> context_;
   std::unique_ptr<local::acceptor> acceptor_;

@@ -72,6 +72,9 @@ public:
   /// Pass every available completion to the sink.
   virtual void collect(completion_sink& sink) = 0;
 
+  /// Whether a request under way goes on with the file it was made for when the descriptor has been closed.
+  virtual bool requests_hold_files() const = 0;
+
   /// A descriptor without operations is about to be closed, or to be given to somebody else.
   virtual void forget(int fd, bool is_closed) = 0;
 
