@@ -293,8 +293,11 @@ void proactor::submit_now(guard& held)
     held.unlock();
     d.enter(wait_limit{});
     held.lock();
-    if (!all_staged)
-      collect(d);
+    if (all_staged)
+      continue;
+    collect(d);
+    // The leader may sleep, and what has finished is for it to see.
+    wake();
   }
 }
 

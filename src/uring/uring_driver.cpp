@@ -194,6 +194,13 @@ void uring_driver::prepare_enter()
   if (!wake_is_armed_)
     arm_wake_up();
   ring_.publish();
+  entering_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void uring_driver::enter(core::wait_limit limit)
+{
+  ring_.enter(limit.nanoseconds);
+  entering_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void uring_driver::arm_wake_up()
@@ -230,16 +237,34 @@ void uring_driver::woken_up(const ::io_uring_cqe& cqe)
   [[maybe_unused]] auto n = ::read(wake_.descriptor(), &count, sizeof count);
 }
 
+// Another thread may be about to sleep, or asleep, on the queue that this one has emptied: the wake-up was meant for that one.
+void uring_driver::pass_wake_up_on()
+{
+  if (entering_.load(std::memory_order_relaxed) == 0)
+    return;
+  if (!wake_is_armed_)
+  {
+    arm_wake_up();
+    ring_.publish();
+    ring_.enter(core::wait_limit::no_wait);
+  }
+  wake_.signal();
+}
+
 void uring_driver::collect(core::completion_sink& sink)
 {
   unsigned head;
   unsigned count = 0;
+  bool is_woken_up = false;
   ::io_uring_cqe* cqe;
   io_uring_for_each_cqe(ring_.native(), head, cqe)
   {
     ++count;
     if (cqe->user_data == wake_up)
+    {
+      is_woken_up = true;
       woken_up(*cqe);
+    }
     else if (cqe->user_data != nobody)
     {
       auto* op = reinterpret_cast<core::operation*>(static_cast<std::uintptr_t>(cqe->user_data));
@@ -248,6 +273,8 @@ void uring_driver::collect(core::completion_sink& sink)
     }
   }
   ::io_uring_cq_advance(ring_.native(), count);
+  if (is_woken_up)
+    pass_wake_up_on();
 }
 
 std::error_code uring_driver::register_buffers(const ::iovec* buffers, unsigned count)

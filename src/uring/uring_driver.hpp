@@ -9,6 +9,7 @@
 #include "ring.hpp"
 
 #include <asio_proactor/core/driver.hpp>
+#include <atomic>
 
 namespace asio_proactor::uring {
 
@@ -16,7 +17,7 @@ namespace asio_proactor::uring {
 class uring_driver final : public core::driver
 {
 public:
-  explicit uring_driver(const core::wake_event& wake) : wake_(wake) {}
+  explicit uring_driver(core::wake_event& wake) : wake_(wake) {}
 
   /// Returns 0 or -errno.
   int open(core::driver_use use);
@@ -26,7 +27,7 @@ public:
   unsigned staged() const override { return ring_.staged(); }
   bool has_news() const override { return ring_.staged() != 0 || ring_.has_completions(); }
   void prepare_enter() override;
-  void enter(core::wait_limit limit) override { ring_.enter(limit.nanoseconds); }
+  void enter(core::wait_limit limit) override;
   void rest() override;
   void collect(core::completion_sink& sink) override;
   bool requests_hold_files() const override { return true; }
@@ -45,9 +46,11 @@ private:
 
   void arm_wake_up();
   void woken_up(const ::io_uring_cqe& cqe);
+  void pass_wake_up_on();
 
-  const core::wake_event& wake_;
+  core::wake_event& wake_;
   ring ring_;
+  std::atomic<int> entering_{0}; // Threads between prepare_enter() and the end of enter().
   bool wake_is_armed_ = false;
   bool multishot_poll_ = true; // Until the kernel says it does not know it (before 5.13).
 };

@@ -76,7 +76,7 @@ probe_result make_probe()
     result.reason = describe_refusal(result.error);
     return result;
   }
-  const core::wake_event wake;
+  core::wake_event wake;
   uring_driver fast(wake);
   result.has_fast_ring = fast.open(core::driver_use::one_thread) == 0;
   uring_driver home(wake);
