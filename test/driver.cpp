@@ -6,6 +6,7 @@
 #define BOOST_TEST_MODULE driver
 #include <boost/test/included/unit_test.hpp>
 
+#include "support/environment.hpp"
 #include "support/net.hpp"
 #include "support/watchdog.hpp"
 
@@ -38,13 +39,6 @@ std::string wanted()
   return text && *text ? text : "auto";
 }
 
-struct environment
-{
-  explicit environment(const char* value) { ::setenv("ASIO_PROACTOR_DRIVER", value, 1); }
-  ~environment() { ::setenv("ASIO_PROACTOR_DRIVER", before.c_str(), 1); }
-  std::string before = wanted();
-};
-
 std::string name_of_new_context()
 {
   asio::io_context ctx;
@@ -65,7 +59,7 @@ BOOST_AUTO_TEST_CASE(stays_for_the_life_of_a_context)
 {
   asio::io_context ctx;
   const std::string before = asio_proactor::driver_of(ctx).name;
-  const environment changed(before == "epoll" ? "auto" : "epoll");
+  const driver_variable changed(before == "epoll" ? "auto" : "epoll");
   asio::steady_timer timer(ctx, 1ms);
   auto [a, b] = local_pair(ctx);
   outcome sent, waited;
@@ -78,13 +72,13 @@ BOOST_AUTO_TEST_CASE(stays_for_the_life_of_a_context)
 
 BOOST_AUTO_TEST_CASE(epoll_works_everywhere)
 {
-  const environment changed("epoll");
+  const driver_variable changed("epoll");
   BOOST_TEST(name_of_new_context() == "epoll");
 }
 
 BOOST_AUTO_TEST_CASE(uring_by_name_is_strict)
 {
-  const environment changed("uring");
+  const driver_variable changed("uring");
   if (io_uring_is_there())
     BOOST_TEST(name_of_new_context() == "uring");
   else
@@ -95,7 +89,7 @@ BOOST_AUTO_TEST_CASE(uring_by_name_is_strict)
 
 BOOST_AUTO_TEST_CASE(a_wrong_name_is_an_error_that_says_so)
 {
-  const environment changed("kqueue");
+  const driver_variable changed("kqueue");
   BOOST_CHECK_EXCEPTION(name_of_new_context(), std::system_error, [](const std::system_error& e) {
     return std::string(e.what()).find("ASIO_PROACTOR_DRIVER must be uring, epoll or auto") != std::string::npos;
   });

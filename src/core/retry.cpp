@@ -165,6 +165,20 @@ int attempt(operation& op)
   }
 }
 
+bool is_file_call(opcode code)
+{
+  switch (code)
+  {
+  case opcode::read:
+  case opcode::write:
+  case opcode::read_vector:
+  case opcode::write_vector:
+  case opcode::read_fixed:
+  case opcode::write_fixed: return true;
+  default: return false;
+  }
+}
+
 std::optional<int> attempt_without_blocking(operation& op)
 {
   // Descriptors come here because they are O_NONBLOCK, but the program may have changed its mind since.

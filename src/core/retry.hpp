@@ -33,6 +33,9 @@ int discard_result(const operation& op, int result);
 /** @return What the program is told, -EAGAIN among it. */
 int attempt(operation& op);
 
+/// read(2), write(2) and relatives: not only for sockets, and without a flag that keeps them from blocking.
+bool is_file_call(opcode code);
+
 /// Make the system call, now, without blocking. Nothing when it would block.
 std::optional<int> attempt_without_blocking(operation& op);
 

@@ -38,24 +38,9 @@ bool is_wait(const core::operation& op)
   return op.code_ == core::opcode::poll || op.progress_ == core::progress::polling;
 }
 
-// read(2), write(2) and relatives: not only for sockets, and without a flag that keeps them from blocking.
-bool is_file_call(core::opcode code)
-{
-  switch (code)
-  {
-  case core::opcode::read:
-  case core::opcode::write:
-  case core::opcode::read_vector:
-  case core::opcode::write_vector:
-  case core::opcode::read_fixed:
-  case core::opcode::write_fixed: return true;
-  default: return false;
-  }
-}
-
 bool needs_non_blocking_mode(core::opcode code)
 {
-  return is_file_call(code) || code == core::opcode::accept || code == core::opcode::connect;
+  return core::is_file_call(code) || code == core::opcode::accept || code == core::opcode::connect;
 }
 
 int ready_events(int fd, unsigned events)
@@ -115,7 +100,7 @@ bool epoll_driver::submit(core::operation& op)
   descriptor& d = descriptor_of(op.fd_);
   if (is_wait(op))
     start_wait(d, op);
-  else if (is_file_call(op.code_))
+  else if (core::is_file_call(op.code_))
     start_on_file_or_pipe(d, op);
   else
     start_transfer(d, op);

@@ -52,10 +52,14 @@ int open_with(ring& r, const unsigned (&steps)[N])
   const std::uint64_t most_bytes = lockable_bytes() / part_for_one_ring;
   int error = -ENOMEM;
   for (const ring_size& size : ring_sizes)
-    if (&size == &ring_sizes[std::size(ring_sizes) - 1] ||
-        queue_bytes(size.submissions, size.completions) <= most_bytes)
-      if (error = open_best(r, ring_options{size.submissions, size.completions, 0}, steps, N); error != -ENOMEM)
-        break;
+  {
+    const bool is_smallest = &size == &ring_sizes[std::size(ring_sizes) - 1];
+    if (!is_smallest && queue_bytes(size.submissions, size.completions) > most_bytes)
+      continue;
+    error = open_best(r, ring_options{size.submissions, size.completions, 0}, steps, N);
+    if (error != -ENOMEM)
+      break;
+  }
   return error;
 }
 
@@ -122,20 +126,6 @@ void prepare(::io_uring_sqe& sqe, core::operation& op)
   }
 }
 
-bool is_descriptor_transfer(core::opcode code)
-{
-  switch (code)
-  {
-  case core::opcode::read:
-  case core::opcode::read_fixed:
-  case core::opcode::read_vector:
-  case core::opcode::write:
-  case core::opcode::write_fixed:
-  case core::opcode::write_vector: return true;
-  default: return false;
-  }
-}
-
 // Even the first attempt at a terminal, and on Linux 5.10 and 6.1 that at a pipe, is left to a worker thread of the kernel. A
 // cancellation can overtake it, or interrupt it before anything is transferred.
 bool may_have_missed_its_attempt(const core::operation& op, int result)
@@ -144,7 +134,7 @@ bool may_have_missed_its_attempt(const core::operation& op, int result)
   const bool is_cancelled = (result == -ECANCELED || result == -EINTR) && op.cancel_requested_;
   const bool has_descriptor = !object.closing_ && !op.result_is_moot_;
   return is_cancelled && has_descriptor && !object.overlapping_ && op.progress_ == core::progress::in_kernel &&
-         is_descriptor_transfer(op.code_);
+         core::is_file_call(op.code_);
 }
 
 // What was started before it was cancelled gets its attempt, which stock Asio makes at once.

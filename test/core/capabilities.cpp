@@ -6,6 +6,7 @@
 #define BOOST_TEST_MODULE capabilities
 #include <boost/test/included/unit_test.hpp>
 
+#include "support/environment.hpp"
 #include <algorithm>
 #include <asio_proactor/capabilities.hpp>
 #include <asio_proactor/core/driver.hpp>
@@ -51,21 +52,6 @@ bool kernel_accepts(unsigned flags)
 constexpr unsigned coop_taskrun = 1u << 8;
 constexpr unsigned single_issuer_and_defer = (1u << 12) | (1u << 13);
 
-struct environment
-{
-  explicit environment(const char* value) { ::setenv("ASIO_PROACTOR_DRIVER", value, 1); }
-  ~environment()
-  {
-    if (was_set)
-      ::setenv("ASIO_PROACTOR_DRIVER", before.c_str(), 1);
-    else
-      ::unsetenv("ASIO_PROACTOR_DRIVER");
-  }
-  const char* found = std::getenv("ASIO_PROACTOR_DRIVER");
-  bool was_set = found != nullptr;
-  std::string before = found ? found : "";
-};
-
 } // namespace
 
 BOOST_AUTO_TEST_CASE(features_are_those_of_the_kernel)
@@ -91,7 +77,7 @@ BOOST_AUTO_TEST_CASE(the_driver_is_the_one_that_a_context_gets)
 
 BOOST_AUTO_TEST_CASE(an_impossible_wish_is_reported_not_thrown)
 {
-  const environment changed("none");
+  const test_support::driver_variable changed("none");
   const auto report = asio_proactor::capabilities();
   BOOST_TEST(report.driver.empty());
   BOOST_TEST(report.detail.find("ASIO_PROACTOR_DRIVER") != std::string::npos);

@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <sys/mman.h>
@@ -166,8 +165,6 @@ private:
     fates_.push_back(std::make_unique<fate>());
     return {*this, *fates_.back(), std::move(then)};
   }
-
-  fate& latest() { return *fates_.back(); }
 
   // Nothing that is started here may call its handler here.
   template <class Start>
@@ -464,31 +461,21 @@ private:
   void end_by_destroying()
   {
     if (dice_.percent(50))
-      context_ptr_first();
-    else
-    {
-      // The objects first: their operations are aborted, and their handlers die with the context.
-      connections_.clear();
-      closed_.clear();
-      timers_.clear();
-      acceptor_.reset();
-      file_.reset();
-      context_.reset();
-    }
-  }
-
-  // I/O objects that handlers own die after the services, so a late one must find nothing to do.
-  void context_ptr_first()
-  {
-    auto owned = std::make_shared<std::vector<std::unique_ptr<connection>>>(std::move(connections_));
+      give_objects_to_a_handler();
+    // What is left goes before the context: its operations are aborted, and their handlers die with the context.
     connections_.clear();
-    asio::post(*context_, [owned, timers = std::make_shared<decltype(timers_)>(std::move(timers_))] {});
-    owned.reset();
-    timers_.clear();
     closed_.clear();
+    timers_.clear();
     acceptor_.reset();
     file_.reset();
     context_.reset();
+  }
+
+  // I/O objects that handlers own die after the services, so a late one must find nothing to do.
+  void give_objects_to_a_handler()
+  {
+    asio::post(*context_, [connections = std::make_shared<decltype(connections_)>(std::move(connections_)),
+                           timers = std::make_shared<decltype(timers_)>(std::move(timers_))] {});
   }
 
   void check_fates()

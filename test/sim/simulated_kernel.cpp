@@ -42,9 +42,7 @@ int simulated_kernel::open()
     fd = free_numbers_.back();
     free_numbers_.pop_back();
   }
-  const int generation = sockets_[fd].generation + 1;
-  sockets_[fd] = socket();
-  sockets_[fd].generation = generation;
+  adopt(fd);
   return fd;
 }
 
