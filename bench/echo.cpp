@@ -3,12 +3,14 @@
 //
 // An echo server in plain Boost.Asio with callbacks, as anybody would write it.
 //
-//   echo --protocol=tcp|unix|udp [--path=FILE] [--buffer=BYTES] [--threads=N] [--slots=N] [--once=1]
+//   echo --protocol=tcp|unix|udp [--path=FILE] [--buffer=BYTES] [--threads=N] [--slots=N] [--once=1] [--work-us=N]
 //
 // --once closes each connection after its first echo. --slots is the number of datagrams that may be under way at once.
+// --work-us is the time a handler computes for before it echoes.
 // Prints its port (or path) on stdout; SIGTERM ends it with a line of JSON about the CPU time used.
 #include <boost/asio.hpp>
 
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <vector>
@@ -21,14 +23,28 @@ using boost::system::error_code;
 
 namespace {
 
+struct session_options
+{
+  std::size_t buffer_size;
+  bool once;
+  std::chrono::microseconds work;
+};
+
+void compute_for(std::chrono::microseconds time)
+{
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end)
+  {}
+}
+
 template <class Socket>
 class session : public std::enable_shared_from_this<session<Socket>>
 {
 public:
-  session(Socket socket, std::size_t buffer_size, bool once)
+  session(Socket socket, const session_options& options)
     : socket_(std::move(socket)),
-      buffer_(buffer_size),
-      once_(once)
+      options_(options),
+      buffer_(options.buffer_size)
   {}
 
   void read()
@@ -43,27 +59,27 @@ public:
 private:
   void write(std::size_t size)
   {
+    if (options_.work.count() != 0)
+      compute_for(options_.work);
     asio::async_write(socket_, asio::buffer(buffer_, size),
                       [self = this->shared_from_this()](error_code error, std::size_t) {
-                        if (!error && !self->once_)
+                        if (!error && !self->options_.once)
                           self->read();
                       });
   }
 
   Socket socket_;
+  const session_options& options_;
   std::vector<char> buffer_;
-  bool once_;
 };
 
 template <class Protocol>
 class stream_server
 {
 public:
-  stream_server(asio::io_context& context, const typename Protocol::endpoint& endpoint, std::size_t buffer_size,
-                bool once)
+  stream_server(asio::io_context& context, const typename Protocol::endpoint& endpoint, const session_options& options)
     : acceptor_(context, endpoint, false),
-      buffer_size_(buffer_size),
-      once_(once)
+      options_(options)
   {
     acceptor_.listen(4096);
   }
@@ -77,7 +93,7 @@ public:
       {
         if constexpr (std::is_same_v<Protocol, asio::ip::tcp>)
           socket.set_option(asio::ip::tcp::no_delay(true));
-        std::make_shared<session<typename Protocol::socket>>(std::move(socket), buffer_size_, once_)->read();
+        std::make_shared<session<typename Protocol::socket>>(std::move(socket), options_)->read();
       }
       accept();
     });
@@ -85,8 +101,7 @@ public:
 
 private:
   typename Protocol::acceptor acceptor_;
-  std::size_t buffer_size_;
-  bool once_;
+  const session_options& options_;
 };
 
 // One of several datagrams that may be under way at once on the server's single socket.
@@ -118,19 +133,19 @@ int main(int argc, char** argv)
   const std::string protocol = bench::option(argc, argv, "protocol", "tcp");
   const std::size_t buffer_size = bench::number_option(argc, argv, "buffer", 4096);
   const std::size_t threads = bench::number_option(argc, argv, "threads", 1);
-  const bool once = bench::number_option(argc, argv, "once", 0) != 0;
+  const session_options options{buffer_size, bench::number_option(argc, argv, "once", 0) != 0,
+                                std::chrono::microseconds(bench::number_option(argc, argv, "work-us", 0))};
   asio::io_context context;
   if (protocol == "tcp")
   {
-    stream_server<asio::ip::tcp> server(context, {asio::ip::address_v4::loopback(), 0}, buffer_size, once);
+    stream_server<asio::ip::tcp> server(context, {asio::ip::address_v4::loopback(), 0}, options);
     std::cout << server.endpoint().port() << std::endl;
     server.accept();
     bench::run_on_threads(context, threads);
   }
   else if (protocol == "unix")
   {
-    stream_server<asio::local::stream_protocol> server(context, {bench::option(argc, argv, "path", "")}, buffer_size,
-                                                       once);
+    stream_server<asio::local::stream_protocol> server(context, {bench::option(argc, argv, "path", "")}, options);
     std::cout << server.endpoint().path() << std::endl;
     server.accept();
     bench::run_on_threads(context, threads);

@@ -257,9 +257,15 @@ def program(name, folder="bench"):
 
 
 def command(name):
-    """What runs a program of the benches. NAME@DRIVER runs it on that driver of the library."""
+    """What runs a program of the benches. NAME@DRIVER: on that driver of the library. NAME+OPTION: with --OPTION."""
+    name, _, option = name.partition("+")
     made, _, driver = name.partition("@")
-    return [*(["env", f"ASIO_PROACTOR_DRIVER={driver}"] if driver else []), program(made)]
+    return [*(["env", f"ASIO_PROACTOR_DRIVER={driver}"] if driver else []), program(made), *([f"--{option}"] if option else [])]
+
+
+def executable(name):
+    """The file behind such a name."""
+    return re.split("[@+]", name)[0]
 
 
 def load_command(server, arguments, milliseconds, hold=False):

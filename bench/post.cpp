@@ -5,10 +5,14 @@
 //
 //   post --mode=chain    one running thread; each handler posts the next one
 //   post --mode=threads  one thread posts, two other threads run the handlers
+//   post --mode=strands  two running threads; chains of handlers that jump between two strands of their own
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "measure.hpp"
 #include "usage_report.hpp"
@@ -65,17 +69,52 @@ void run_threads(bench::stopwatch& watch)
   bench::require(done == posts_per_round, "posted handlers were lost");
 }
 
+constexpr std::uint64_t strand_chains = 16;
+constexpr std::uint64_t jumps = 10'000;
+
+struct strand_chain
+{
+  explicit strand_chain(asio::io_context& context) : here(context.get_executor()), there(context.get_executor()) {}
+
+  asio::strand<asio::io_context::executor_type> here, there;
+  std::uint64_t left = jumps;
+
+  void next()
+  {
+    if (left-- > 1)
+      asio::post(left % 2 ? here : there, [this] { next(); });
+  }
+};
+
+void run_strands(bench::stopwatch& watch)
+{
+  asio::io_context context;
+  std::vector<std::unique_ptr<strand_chain>> chains;
+  for (std::uint64_t i = 0; i < strand_chains; ++i)
+  {
+    chains.push_back(std::make_unique<strand_chain>(context));
+    asio::post(chains.back()->here, [chain = chains.back().get()] { chain->next(); });
+  }
+  watch.start();
+  std::thread other([&] { context.run(); });
+  context.run();
+  other.join();
+  watch.stop(strand_chains * jumps);
+  for (const auto& each : chains)
+    bench::require(each->left == 0, "handlers of a strand were lost");
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
   return bench::run_main([&] {
     const std::string mode = bench::option(argc, argv, "mode", "chain");
-    bench::require(mode == "chain" || mode == "threads", "post: unknown --mode");
+    bench::require(mode == "chain" || mode == "threads" || mode == "strands", "post: unknown --mode");
     const std::uint64_t limit_ns = bench::number_option(argc, argv, "ms", 1000) * 1'000'000;
     bench::stopwatch watch;
     while (watch.wall_ns() < limit_ns)
-      mode == "chain" ? run_chain(watch) : run_threads(watch);
+      mode == "chain" ? run_chain(watch) : mode == "threads" ? run_threads(watch) : run_strands(watch);
     watch.print();
   });
 }

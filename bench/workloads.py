@@ -19,6 +19,10 @@ SCRATCH = tempfile.TemporaryDirectory(prefix="asio_proactor-bench-")
 NUMBERS = itertools.count()
 STOCK = ("stock_epoll", "stock_io_uring")
 VARIANTS = (*STOCK, "drop_in", "drop_in_epoll")
+# How the program of a variant is started: see harness.command().
+STARTS = {"drop_in_epoll": "drop_in@epoll", "drop_in_one_thread": "drop_in+threads=1"}
+THREADED = (*STOCK, "drop_in", "drop_in_one_thread")
+EVERY_VARIANT = (*STOCK, "drop_in", *STARTS)
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,25 @@ class Workload:
     server: tuple = ()
     unit: str = "message"
     variants: tuple = VARIANTS
+    every_core: bool = False  # The program may run on all cores; a load stays on its own.
 
     def programs(self):
         """Program of each variant."""
-        made = {variant: f"{self.source}.{variant.replace('_epoll', '@epoll') if variant not in STOCK else variant}"
-                for variant in self.variants}
+        made = {variant: f"{self.source}.{STARTS.get(variant, variant)}" for variant in self.variants}
         return {**made, "floor": self.floor} if self.floor else made
 
-    def files(self, variants=(*VARIANTS, "floor")):
+    def files(self, variants=(*EVERY_VARIANT, "floor")):
         """The executables of the given variants."""
-        return {made.partition("@")[0] for name, made in self.programs().items() if name in variants}
+        return {harness.executable(made) for name, made in self.programs().items() if name in variants}
+
+    def cpu(self):
+        return os.sched_getaffinity(0) if self.every_core else harness.server_cpu()
 
     def helpers(self):
         return ()
 
     def serve(self, program):
-        return harness.Server([*harness.command(program), *self.server])
+        return harness.Server([*harness.command(program), *self.server], self.cpu())
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Echo(Workload):
     def serve(self, program):
         # A name that is used once, so that nothing has to be removed between two servers.
         path = os.path.join(SCRATCH.name, f"{next(NUMBERS)}.sock")
-        return harness.Server([*harness.command(program), f"--path={path}", *self.server])
+        return harness.Server([*harness.command(program), f"--path={path}", *self.server], self.cpu())
 
     def measure(self, program, milliseconds):
         with self.serve(program) as server:
@@ -130,12 +137,10 @@ class Wrk(Workload):
 @dataclass(frozen=True)
 class Program(Workload):
     """A program that loads itself and prints its own figures; its correctness is its exit status."""
-    every_core: bool = False
 
     def measure(self, program, milliseconds):
-        cpu = os.sched_getaffinity(0) if self.every_core else harness.server_cpu()
         command = [*harness.command(program), f"--ms={milliseconds}", *self.server]
-        return json.loads(harness.run_bounded(command, milliseconds / 1000, cpu))
+        return json.loads(harness.run_bounded(command, milliseconds / 1000, self.cpu()))
 
     def count(self, program, milliseconds):
         return None
@@ -177,6 +182,13 @@ def echo(name, title, goals, connections, size=64, depth=1, protocol="tcp", serv
                 load=(f"--protocol={protocol}", f"--connections={connections}", f"--size={size}", f"--depth={depth}", *load))
 
 
+def threaded_echo(name, title, connections, goals, server=()):
+    """On all cores, beside the same server with one thread: what a second running thread costs, and what it brings."""
+    return Echo(name, f"{title}, two threads in run()", "echo", "", goals, ("--threads=2", "--buffer=4096", *server),
+                variants=THREADED, every_core=True,
+                load=("--protocol=tcp", f"--connections={connections}", "--size=64", "--depth=1"))
+
+
 def file(name, title, depth, times_stock, of_floor, more=()):
     # Asio has no files on epoll, so its io_uring backend is the only stock.
     return Program(name, f"random reads of 4 KiB, {title}", "file", "floor_file",
@@ -198,12 +210,20 @@ WORKLOADS = (
     echo("udp", "UDP echo, 64 B, 64 peers", (faster_than_stock(1.25), cpu_within_floor(1.15)), 64, protocol="udp"),
     echo("accept", "TCP connections accepted, served once and closed", (faster_than_stock(1.3), cpu_within_floor(1.15)), 64,
          server=("--once=1",), load=("--reconnect=1",)),
+    threaded_echo("threads_64", "TCP echo, 64 B, 64 connections", 64,
+                  (faster_than_stock(1.0), Goal(CPU, 1.15, "drop_in_one_thread"))),
+    threaded_echo("threads_512", "TCP echo, 64 B, 512 connections", 512,
+                  (faster_than_stock(1.0), Goal(CPU, 1.15, "drop_in_one_thread"))),
+    threaded_echo("threads_busy", "TCP echo with 50 us of work for each message, 64 connections", 64,
+                  (faster_than_stock(1.0), Goal(RATE, 1.5, "drop_in_one_thread")), ("--work-us=50",)),
     Memory("memory", "user-space memory of an idle connection with a read outstanding", "echo", "floor_echo",
            (Goal(BYTES, 0.5, "stock"), Goal(BYTES, 1024)), ("--buffer=64",)),
     Program("post_chain", "handlers that each post the next one, one thread", "post",
             goals=(faster_than_stock(1 / 0.6),), server=("--mode=chain",), unit="handler"),
     Program("post_threads", "handlers posted by one thread to two others in run()", "post",
             goals=(faster_than_stock(4),), server=("--mode=threads",), unit="handler", every_core=True),
+    Program("post_strands", "handlers that jump between two strands, 16 chains, two threads in run()", "post",
+            goals=(faster_than_stock(1),), server=("--mode=strands",), unit="handler", every_core=True),
     Program("timers_arm", "200 000 timers armed", "timers", goals=(faster_than_stock(4),), server=("--phase=arm",), unit="timer"),
     Program("timers_rearm", "200 000 timers armed again", "timers", goals=(faster_than_stock(4),),
             server=("--phase=rearm",), unit="timer"),
