@@ -216,6 +216,59 @@ BOOST_AUTO_TEST_CASE(server_and_clients)
   BOOST_TEST(served == clients);
 }
 
+// Keeps the thread that runs the loop alone busy with turns, for long enough to be given a driver of its own.
+void take_turns(asio::steady_timer& timer, int left, std::function<void()> then)
+{
+  timer.expires_after(0ns);
+  timer.async_wait([&timer, left, then](error_code) {
+    if (left == 0)
+      then();
+    else
+      take_turns(timer, left - 1, then);
+  });
+}
+
+// The second thread sleeps in the kernel already when the first one gives up what it had to itself.
+BOOST_AUTO_TEST_CASE(a_second_thread_comes_while_the_first_is_in_a_handler)
+{
+  for (bool leaves : {false, true})
+  {
+    asio::io_context ctx;
+    auto sockets = local_pair(ctx);
+    std::array<char, 1> byte;
+    std::promise<void> read, may_go_on;
+    sockets.first.async_read_some(asio::buffer(byte), [&](error_code ec, std::size_t) {
+      if (!ec)
+        read.set_value();
+    });
+    asio::steady_timer timer(ctx);
+    std::promise<void> is_in_handler;
+    std::thread first([&] {
+      take_turns(timer, 200, [&] {
+        is_in_handler.set_value();
+        may_go_on.get_future().wait();
+        if (leaves)
+          throw std::runtime_error("as planned");
+      });
+      try
+      {
+        ctx.run();
+      }
+      catch (const std::runtime_error&)
+      {}
+    });
+    is_in_handler.get_future().wait();
+    runners second(ctx, 1);
+    std::this_thread::sleep_for(30ms);
+    may_go_on.set_value();
+    std::this_thread::sleep_for(30ms);
+    asio::write(sockets.second, asio::buffer("x", 1));
+    BOOST_TEST((read.get_future().wait_for(3s) == std::future_status::ready));
+    ctx.stop();
+    first.join();
+  }
+}
+
 // A handler that blocks must not keep what it started from completing on another thread.
 BOOST_AUTO_TEST_CASE(a_blocked_thread_does_not_hold_up_its_operations)
 {

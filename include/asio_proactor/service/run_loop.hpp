@@ -167,6 +167,7 @@ private:
 
   // The cold part of every turn: a second thread has come, or this one has proved worth a driver of its own.
   void adapt_driver(guard& held);
+  void give_up_fast_driver(guard& held);
   bool is_to_give_up_being_alone() const;
 
   // First, so that it lies within any scheduler that the linker may have picked instead.

@@ -68,8 +68,7 @@ private:
 
   void leave_bias(guard& held)
   {
-    if (loop_.proactor() && loop_.proactor()->fast_driver_in_use())
-      loop_.proactor()->hand_over(held);
+    loop_.give_up_fast_driver(held);
     if (loop_.work_is_local_)
       loop_.stop_counting_locally(held);
     loop_.mutex_.unbias(held);

@@ -256,10 +256,18 @@ inline void run_loop::adapt_driver(guard& held)
       proactor()->consider_fast_driver(held, ++turns_);
     return;
   }
-  if (proactor() && proactor()->fast_driver_in_use())
-    proactor()->hand_over(held);
+  give_up_fast_driver(held);
   if (work_is_local_)
     stop_counting_locally(held);
+}
+
+inline void run_loop::give_up_fast_driver(guard& held)
+{
+  if (!proactor() || !proactor()->fast_driver_in_use())
+    return;
+  proactor()->hand_over(held);
+  // What was in flight is to be submitted again, and another thread may sleep in the home driver already.
+  wake_leader();
 }
 
 inline void run_loop::stop_counting_locally(guard& held)
