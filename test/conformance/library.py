@@ -26,7 +26,7 @@ def build(root, folder, compiler, sanitize, jobs):
     """Returns the archive; ends the run with the compiler's words when it does not build."""
     flags = "-O1" + (f" -fsanitize={sanitize}" if sanitize else "")
     configure = [
-        "cmake", "-S", str(root), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_CXX_COMPILER={compiler}",
+        "cmake", "-S", str(root), "-B", str(folder), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_CXX_COMPILER={compiler}",
         f"-DCMAKE_CXX_FLAGS={flags}", "-DASIO_PROACTOR_BUILD_TESTS=OFF",
         "-DASIO_PROACTOR_BUILD_EXAMPLES=OFF", "-DASIO_PROACTOR_BUILD_BENCH=OFF",
     ]
