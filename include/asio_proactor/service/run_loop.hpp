@@ -12,6 +12,7 @@
 #include <asio_proactor/service/asio_internals.hpp>
 #include <asio_proactor/service/context_options.hpp>
 #include <asio_proactor/service/inbox.hpp>
+#include <asio_proactor/service/own_queue.hpp>
 #include <asio_proactor/service/work_count.hpp>
 #include <atomic>
 #include <boost/asio/detail/thread_context.hpp>
@@ -39,7 +40,9 @@ namespace asio_proactor::service {
 /**
  * Of the threads inside run(), one at a time is the *leader*: it takes a turn, which submits what the handlers started,
  * waits for completions or the next timer, and brings back handlers. The others run handlers or idle. A thread that is
- * alone holds the bias of the mutex, which makes every lock below a few plain loads and stores.
+ * alone holds the bias of the mutex, which makes every lock below a few plain loads and stores. Of several threads each
+ * has a queue of its own for what its handlers post and for a small share of what is ready, so that they seldom meet at
+ * the mutex; who has nothing to do takes from the others.
  *
  * A loop without a proactor (nothing but posted handlers) waits in a parking spot instead of the kernel's queue.
  */
@@ -137,6 +140,20 @@ private:
   // Runs at most one handler; leaves the guard unlocked if it did. A limit that passes ends the call.
   std::size_t do_one(guard& held, thread_info& info, std::int64_t limit_ns);
   void run_operation(guard& held, thread_info& info, operation* op);
+  void call(thread_info& info, operation* op);
+  void handler_is_over(thread_info& info);
+
+  // Runs the next handler of the thread's own queue, without the lock. Returns false when it is time to look at what is shared.
+  bool run_own(thread_info& info);
+  bool streak_is_over(thread_info& info);
+
+  // With the lock held: from the shared queues to a thread's own, from other threads' queues to it, and back.
+  void take_share(thread_info& info);
+  void take_from_the_stuck(thread_info& info);
+  operation* take_from_own_queues(thread_info& info);
+  void take_back(thread_info& info);
+  bool handlers_are_in_own_queues();
+  void report_ends(guard& held, thread_info& info);
   std::size_t do_many(std::int64_t limit_ns);
   std::size_t do_single(std::int64_t limit_ns);
 
@@ -150,11 +167,18 @@ private:
   void idle(guard& held, std::int64_t limit_ns);
 
   core::wait_limit shorten_wait(std::int64_t limit_ns);
+  // Returns whether handlers pushed before the announcement are out of the question.
+  bool announce_sleep();
   bool may_sleep_after_announcement();
   void take_inbox();
   void push_from_running_thread(operation* op, bool is_continuation);
+  // Kept out of line: a thread that runs alone does not come here.
+  BOOST_NOINLINE void push_own(operation* op, bool is_continuation);
   void push_from_elsewhere(operation* op);
+  // One at a time: who wakes up and finds more than it can run wakes the next.
   void wake_one(guard& held);
+  // Whether a thread sleeps and nobody is waking one. After a push to an own queue the answer is not out of date.
+  bool is_to_wake_somebody() const;
   void stop_all(guard& held);
 
   // Destroys whatever is queued, without calling it, and takes the marker out.
@@ -190,9 +214,12 @@ private:
   bool work_is_local_ = false; // Read and written by the thread with the bias only.
   bool unsent_is_timed_ = false;
   std::uint64_t unsent_since_ = 0;
-  std::uint64_t turns_ = 0; // Taken by the thread that runs alone since it came in.
-  unsigned idle_threads_ = 0;
+  std::uint64_t turns_ = 0;               // Taken by the thread that runs alone since it came in.
+  std::atomic<unsigned> idle_threads_{0}; // Changed under the lock.
+  std::atomic<bool> somebody_wakes_up_{false};
+  std::atomic<bool> several_run_{false};
   unsigned runners_ = 0;
+  thread_info* inside_ = nullptr; // One for each call of run() and its like, nested ones included.
   std::thread own_thread_;
 };
 

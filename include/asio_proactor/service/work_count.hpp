@@ -22,8 +22,8 @@ public:
 
   void add_shared(long n = 1) { shared_.fetch_add(n, std::memory_order_relaxed); }
 
-  /// Returns whether that was the last unit.
-  bool subtract_shared() { return shared_.fetch_sub(1, std::memory_order_seq_cst) == 1; }
+  /// Returns whether nothing is left.
+  bool subtract_shared(long n = 1) { return shared_.fetch_sub(n, std::memory_order_seq_cst) == n; }
 
   /// Whether some thread counts locally, and therefore has to look at the total when the shared part shrinks.
   bool is_local() const { return is_local_.load(std::memory_order_seq_cst); }

@@ -43,10 +43,17 @@ inline void run_loop::operation_was_started(guard& held, core::direction d)
 
 inline void run_loop::wake_one(guard&)
 {
-  if (idle_threads_ != 0)
-    idle_condition_.notify_one();
-  else
+  if (idle_threads_.load(std::memory_order_relaxed) == 0)
     wake_leader();
+  else if (!somebody_wakes_up_.exchange(true, std::memory_order_relaxed))
+    idle_condition_.notify_one();
+}
+
+inline bool run_loop::is_to_wake_somebody() const
+{
+  if (idle_threads_.load(std::memory_order_relaxed) != 0)
+    return !somebody_wakes_up_.load(std::memory_order_relaxed);
+  return leader_sleeps_.load(std::memory_order_relaxed);
 }
 
 inline void run_loop::stop()
@@ -58,7 +65,7 @@ inline void run_loop::stop()
 inline void run_loop::stop_all(guard&)
 {
   stopped_.store(true, std::memory_order_seq_cst);
-  if (idle_threads_ != 0)
+  if (idle_threads_.load(std::memory_order_relaxed) != 0)
     idle_condition_.notify_all();
   wake_leader();
 }
@@ -74,7 +81,11 @@ inline bool run_loop::nothing_is_left() const
 inline void run_loop::work_started()
 {
   if (counts_locally())
-    work_.add_local(1);
+    return work_.add_local(1);
+  // What has ended here and is not counted yet makes room for what begins.
+  thread_info* info = several_run_.load(std::memory_order_relaxed) ? this_thread() : nullptr;
+  if (info && info->unreported_ends != 0)
+    --info->unreported_ends;
   else
     work_.add_shared();
 }
@@ -93,6 +104,26 @@ inline void run_loop::work_finished()
     wake_leader();
 }
 
+inline void run_loop::handler_is_over(thread_info& info)
+{
+  if (several_run_.load(std::memory_order_relaxed) && !counts_locally())
+    ++info.unreported_ends;
+  else
+    work_finished();
+}
+
+inline void run_loop::report_ends(guard& held, thread_info& info)
+{
+  if (info.unreported_ends == 0)
+    return;
+  const long ends = info.unreported_ends;
+  info.unreported_ends = 0;
+  if (work_.subtract_shared(ends))
+    stop_all(held);
+  else if (work_.is_local())
+    wake_leader();
+}
+
 // --- Posting ---------------------------------------------------------------------------------------------------------
 
 inline void run_loop::take_inbox()
@@ -101,8 +132,19 @@ inline void run_loop::take_inbox()
     inbox_.take_all(ready_);
 }
 
+inline void run_loop::push_own(operation* op, bool is_continuation)
+{
+  this_thread()->own.push(op);
+  if (is_continuation || !is_to_wake_somebody())
+    return;
+  guard held(mutex_);
+  wake_one(held);
+}
+
 inline void run_loop::push_from_running_thread(operation* op, bool is_continuation)
 {
+  if (several_run_.load(std::memory_order_relaxed))
+    return push_own(op, is_continuation);
   guard held(mutex_);
   // What was handed in before goes first, as if there were one queue.
   take_inbox();

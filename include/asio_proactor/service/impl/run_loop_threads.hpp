@@ -10,20 +10,38 @@
 
 namespace asio_proactor::service {
 
-/// What a thread carries while it is inside the loop: the recycled memory of its operations.
+/// What a thread carries while it is inside the loop: the recycled memory of its operations, and what it runs next.
 struct run_loop::thread_info : asio_detail::thread_info_base
-{};
+{
+  own_queue own;
+  // When its last handler began: it may be stuck in it, and what is in its queue with it.
+  std::atomic<std::uint64_t> handler_began{0};
+  // Handlers from its own queue since it last looked at what all threads share, and when that was.
+  unsigned streak = 0;
+  std::uint64_t streak_began = 0;
+  // Units of work that have ended and that the count does not know of yet: it may be too large, never too small.
+  long unreported_ends = 0;
+  // It stays, so it may take a share of the ready handlers.
+  bool is_to_share = false;
+  // In the list of all threads inside the loop.
+  thread_info* next = nullptr;
+};
 
 /// A thread's stay inside the loop.
 class run_loop::runner
 {
 public:
-  explicit runner(run_loop& loop) : loop_(loop), is_nested_(loop.this_thread() != nullptr), context_(&loop, info_)
+  /// @param stays Whether it is going to run more than one handler.
+  runner(run_loop& loop, bool stays) : loop_(loop), outer_(loop.this_thread()), context_(&loop, info_)
   {
-    if (is_nested_)
-      return;
+    info_.is_to_share = stays;
     guard held(loop.mutex_);
-    if (++loop.runners_ == 1)
+    info_.next = loop.inside_;
+    loop.inside_ = &info_;
+    // A handler that runs the loop expects to find there what was queued before.
+    if (outer_)
+      loop.take_back(*outer_);
+    else if (++loop.runners_ == 1)
       begin_alone(held);
     else
       join_others(held);
@@ -34,15 +52,18 @@ public:
 
   ~runner()
   {
-    if (is_nested_)
-      return;
     guard held(loop_.mutex_);
-    if (loop_.mutex_.biased_to_this_thread())
-      leave_bias(held);
-    --loop_.runners_;
-    // Somebody has to take the turns of a leader that leaves with work undone.
-    if (loop_.idle_threads_ != 0 && !loop_.leader_is_there_)
-      loop_.idle_condition_.notify_one();
+    const bool leaves_handlers = !info_.own.empty();
+    loop_.take_back(info_);
+    loop_.report_ends(held, info_);
+    thread_info** place = &loop_.inside_;
+    while (*place != &info_)
+      place = &(*place)->next;
+    *place = info_.next;
+    if (!outer_)
+      leave(held);
+    if (leaves_handlers)
+      loop_.wake_one(held);
   }
 
   thread_info& info() { return info_; }
@@ -61,9 +82,21 @@ private:
 
   void join_others(guard& held)
   {
+    loop_.several_run_.store(true, std::memory_order_relaxed);
     loop_.mutex_.dispute(held);
     // The thread that was alone may sleep in a driver that nobody else can enter.
     loop_.wake_leader();
+  }
+
+  void leave(guard& held)
+  {
+    if (loop_.mutex_.biased_to_this_thread())
+      leave_bias(held);
+    if (--loop_.runners_ == 1)
+      loop_.several_run_.store(false, std::memory_order_relaxed);
+    // Somebody has to take the turns of a leader that leaves with work undone.
+    if (loop_.idle_threads_.load(std::memory_order_relaxed) != 0 && !loop_.leader_is_there_)
+      loop_.idle_condition_.notify_one();
   }
 
   void leave_bias(guard& held)
@@ -76,7 +109,7 @@ private:
 
   run_loop& loop_;
   thread_info info_;
-  const bool is_nested_;
+  thread_info* const outer_; // Of the handler that runs the loop once more, if one does.
   thread_call_stack::context context_;
 };
 
@@ -84,8 +117,9 @@ private:
 struct run_loop::work_cleanup
 {
   run_loop& loop_;
+  thread_info& info_;
 
-  ~work_cleanup() { loop_.work_finished(); }
+  ~work_cleanup() { loop_.handler_is_over(info_); }
 };
 
 /// Taking a turn, also one that ends with an exception: there is always a next one.
@@ -105,8 +139,8 @@ public:
     if (!held_.owns_lock())
       held_.lock();
     loop_.leader_is_there_ = false;
-    if (loop_.idle_threads_ != 0 && !loop_.ready_.empty())
-      loop_.idle_condition_.notify_one();
+    if (loop_.idle_threads_.load(std::memory_order_relaxed) != 0 && !loop_.ready_.empty())
+      loop_.wake_one(held_);
     if (has_marker_)
       loop_.ready_.push(&loop_.marker_);
   }

@@ -48,12 +48,17 @@ inline std::size_t run_loop::do_many(std::int64_t limit_ns)
     stop();
     return 0;
   }
-  runner r(*this);
+  runner r(*this, true);
   guard held(mutex_);
   std::size_t n = 0;
-  for (; do_one(held, r.info(), limit_ns) != 0; held.lock())
-    if (n != (std::numeric_limits<std::size_t>::max)())
-      ++n;
+  while (do_one(held, r.info(), limit_ns) != 0)
+  {
+    do
+      if (n != (std::numeric_limits<std::size_t>::max)())
+        ++n;
+    while (run_own(r.info()));
+    held.lock();
+  }
   return n;
 }
 
@@ -64,30 +69,52 @@ inline std::size_t run_loop::do_single(std::int64_t limit_ns)
     stop();
     return 0;
   }
-  runner r(*this);
+  runner r(*this, false);
   guard held(mutex_);
   return do_one(held, r.info(), limit_ns);
 }
 
 inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t limit_ns)
 {
+  report_ends(held, info);
   bool has_waited = false;
+  bool has_led = false;
   while (!stopped_.load(std::memory_order_relaxed))
   {
+    const bool several = several_run_.load(std::memory_order_relaxed) || !info.own.empty();
+    if (several)
+      take_from_the_stuck(info);
     take_inbox();
     operation* op = ready_.front();
+    operation* handler = nullptr;
+    bool turn_is_next = false;
     if (op && op != &marker_ && !turn_is_overdue())
     {
       ready_.pop();
-      run_operation(held, info, op);
+      handler = op;
+    }
+    else
+    {
+      turn_is_next = op && !leader_is_there_;
+      if (several && (has_led || !turn_is_next))
+        handler = take_from_own_queues(info);
+    }
+    if (handler)
+    {
+      run_operation(held, info, handler);
       return 1;
     }
-    if (op && !leader_is_there_)
+    if (turn_is_next)
     {
       const bool is_last = op == &marker_;
       if (is_last)
         ready_.pop();
-      const bool may_wait = is_last && ready_.empty();
+      if (is_last && !ready_.empty() && mutex_.bias_is_undisputed() && !turn_has_a_purpose(false))
+      {
+        ready_.push(&marker_);
+        continue;
+      }
+      const bool may_wait = is_last && ready_.empty() && !(several && handlers_are_in_own_queues());
       if (may_wait && has_waited && limit_ns != core::wait_limit::forever)
       {
         ready_.push(&marker_);
@@ -96,6 +123,7 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
       leadership leads(*this, held, is_last);
       take_turn(held, may_wait ? limit_ns : core::wait_limit::no_wait);
       has_waited = has_waited || may_wait;
+      has_led = true;
     }
     else
     {
@@ -117,13 +145,112 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
 
 inline void run_loop::run_operation(guard& held, thread_info& info, operation* op)
 {
-  // Another thread may take the next handler, or the next turn.
-  if (!mutex_.bias_is_undisputed() && !ready_.empty())
-    wake_one(held);
+  if (!mutex_.bias_is_undisputed())
+  {
+    take_share(info);
+    // Another thread may take the next handler, or the next turn.
+    if (!ready_.empty() || !info.own.empty() || !inbox_.empty())
+      wake_one(held);
+  }
   held.unlock();
-  work_cleanup on_exit{*this};
+  call(info, op);
+}
+
+inline void run_loop::call(thread_info& info, operation* op)
+{
+  work_cleanup on_exit{*this, info};
   op->complete(owner_, error_code(), 0);
   info.rethrow_pending_exception();
+}
+
+// --- Queues of the threads -------------------------------------------------------------------------------------------
+
+inline bool run_loop::streak_is_over(thread_info& info)
+{
+  constexpr unsigned longest_streak = 32;
+  const std::uint64_t now = core::cheap_ticks();
+  info.handler_began.store(now, std::memory_order_relaxed);
+  return ++info.streak > longest_streak || now - info.streak_began > core::ticks_in_1_ms;
+}
+
+inline bool run_loop::run_own(thread_info& info)
+{
+  if (info.own.empty() || stopped_.load(std::memory_order_relaxed) || streak_is_over(info))
+    return false;
+  operation* op = info.own.pop();
+  if (!op)
+    return false;
+  if (!info.own.empty() && is_to_wake_somebody())
+  {
+    guard held(mutex_);
+    wake_one(held);
+  }
+  call(info, op);
+  return true;
+}
+
+inline void run_loop::take_share(thread_info& info)
+{
+  if (!info.is_to_share || !several_run_.load(std::memory_order_relaxed))
+    return;
+  info.streak = 0;
+  info.streak_began = core::cheap_ticks();
+  info.handler_began.store(info.streak_began, std::memory_order_relaxed);
+  if (!info.own.empty())
+    return;
+  // Few enough for the others to find some, and enough to come here seldom.
+  constexpr int share = 8;
+  for (int i = 0; i != share && !ready_.empty() && ready_.front() != &marker_; ++i)
+  {
+    operation* op = ready_.front();
+    ready_.pop();
+    info.own.push(op);
+  }
+}
+
+// A thread that is never without work would leave them where they are.
+inline void run_loop::take_from_the_stuck(thread_info& info)
+{
+  for (thread_info* other = inside_; other; other = other->next)
+  {
+    if (other == &info || other->own.empty() ||
+        core::cheap_ticks() - other->handler_began.load(std::memory_order_relaxed) < core::ticks_in_1_ms)
+      continue;
+    queue taken;
+    other->own.give_all_to(taken);
+    taken.push(ready_);
+    ready_.push(taken);
+  }
+}
+
+inline run_loop::operation* run_loop::take_from_own_queues(thread_info& info)
+{
+  if (operation* op = info.own.pop())
+    return op;
+  for (thread_info* other = inside_; other; other = other->next)
+    if (other != &info && !other->own.empty())
+      if (operation* op = other->own.give_half_to(info.own))
+        return op;
+  return nullptr;
+}
+
+inline void run_loop::take_back(thread_info& info)
+{
+  if (info.own.empty())
+    return;
+  // They were taken from the front.
+  queue all;
+  info.own.give_all_to(all);
+  all.push(ready_);
+  ready_.push(all);
+}
+
+inline bool run_loop::handlers_are_in_own_queues()
+{
+  for (thread_info* each = inside_; each; each = each->next)
+    if (!each->own.is_empty_for_certain())
+      return true;
+  return false;
 }
 
 // --- Turns -----------------------------------------------------------------------------------------------------------
@@ -178,6 +305,12 @@ inline core::wait_limit run_loop::shorten_wait(std::int64_t limit_ns)
   return {shorter_wait(limit_ns, timers_.wait_duration_usec(longest_wait_us) * ns_per_us)};
 }
 
+inline bool run_loop::announce_sleep()
+{
+  leader_sleeps_.store(true, std::memory_order_seq_cst);
+  return !several_run_.load(std::memory_order_relaxed) || !handlers_are_in_own_queues();
+}
+
 inline bool run_loop::may_sleep_after_announcement()
 {
   return inbox_.empty_after_announcement() && !stopped_.load(std::memory_order_seq_cst) &&
@@ -188,10 +321,9 @@ inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
 {
   core::driver& d = proactor()->prepare_turn(limit);
   const bool sleeps = limit.nanoseconds != core::wait_limit::no_wait;
-  if (sleeps)
-    leader_sleeps_.store(true, std::memory_order_seq_cst);
+  const bool may_sleep = !sleeps || announce_sleep();
   held.unlock();
-  if (sleeps && !may_sleep_after_announcement())
+  if (sleeps && !(may_sleep && may_sleep_after_announcement()))
     limit.nanoseconds = core::wait_limit::no_wait;
   d.enter(limit);
   if (sleeps)
@@ -208,9 +340,9 @@ inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
 
 inline void run_loop::wait_in_parking_spot(guard& held, core::wait_limit limit)
 {
-  leader_sleeps_.store(true, std::memory_order_seq_cst);
+  const bool may_sleep = announce_sleep();
   held.unlock();
-  if (may_sleep_after_announcement())
+  if (may_sleep && may_sleep_after_announcement())
     parking_spot_.wait(limit.nanoseconds);
   leader_sleeps_.store(false, std::memory_order_relaxed);
   held.lock();
@@ -226,15 +358,20 @@ inline void run_loop::gather_completions()
 inline void run_loop::idle(guard& held, std::int64_t limit_ns)
 {
   limit_ns = shorter_wait(limit_ns, waits_.idle_ns);
-  // More than one thread runs, so the bias is gone and the guard holds the mutex itself.
-  ++idle_threads_;
-  std::unique_lock<std::mutex> lock(held.native(), std::adopt_lock);
-  if (limit_ns < 0)
-    idle_condition_.wait(lock);
-  else
-    idle_condition_.wait_for(lock, std::chrono::nanoseconds(limit_ns));
-  lock.release();
-  --idle_threads_;
+  idle_threads_.fetch_add(1, std::memory_order_relaxed);
+  // What was pushed before the announcement is not announced to this thread.
+  if (!handlers_are_in_own_queues())
+  {
+    // More than one thread runs, so the bias is gone and the guard holds the mutex itself.
+    std::unique_lock<std::mutex> lock(held.native(), std::adopt_lock);
+    if (limit_ns < 0)
+      idle_condition_.wait(lock);
+    else
+      idle_condition_.wait_for(lock, std::chrono::nanoseconds(limit_ns));
+    lock.release();
+    somebody_wakes_up_.store(false, std::memory_order_relaxed);
+  }
+  idle_threads_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 inline bool run_loop::is_to_give_up_being_alone() const
