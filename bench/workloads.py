@@ -224,11 +224,8 @@ WORKLOADS = (
             goals=(faster_than_stock(4),), server=("--mode=threads",), unit="handler", every_core=True),
     Program("post_strands", "handlers that jump between two strands, 16 chains, two threads in run()", "post",
             goals=(faster_than_stock(1),), server=("--mode=strands",), unit="handler", every_core=True),
-    Program("timers_arm", "200 000 timers armed", "timers", goals=(faster_than_stock(4),), server=("--phase=arm",), unit="timer"),
-    Program("timers_rearm", "200 000 timers armed again", "timers", goals=(faster_than_stock(4),),
-            server=("--phase=rearm",), unit="timer"),
-    Program("timers_cancel", "200 000 timers cancelled", "timers", goals=(faster_than_stock(4),),
-            server=("--phase=cancel",), unit="timer"),
+    *(Program(f"timers_{phase}", f"200 000 timers {what}", "timers", "floor_timers", (faster_than_stock(4),), (f"--phase={phase}",), "timer")
+      for phase, what in (("arm", "armed"), ("rearm", "armed again"), ("cancel", "cancelled"))),
     file("file_1", "cached, 1 in flight", 1, 1.7, 0.9),
     file("file_32", "cached, 32 in flight", 32, 2.8, 0.9),
     file("file_128", "cached, 128 in flight", 128, 2.8, 0.9),
