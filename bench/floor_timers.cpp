@@ -20,7 +20,7 @@ struct wait
 {
   wait* next;
   std::size_t* counter;
-  std::byte rest[80];
+  std::byte rest[104];
 };
 
 struct timer
