@@ -64,10 +64,20 @@ auto ask(asio::io_context& ctx, Function function)
   return answer.get_future().get();
 }
 
+std::size_t entries_of(const char* directory)
+{
+  const std::filesystem::directory_iterator entries(directory);
+  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
 std::size_t count_of_threads()
 {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+  return entries_of("/proc/self/task");
+}
+
+std::size_t count_of_descriptors()
+{
+  return entries_of("/proc/self/fd");
 }
 
 auto says(const std::string& words)
@@ -601,6 +611,28 @@ BOOST_AUTO_TEST_CASE(a_destructor_ends_what_is_under_way)
     BOOST_TEST(end_of(client));
 }
 
+BOOST_AUTO_TEST_CASE(a_socket_that_never_arrives_is_closed)
+{
+  asio::io_context ctx;
+  std::vector<tcp::socket> clients;
+  {
+    tally counts(2);
+    std::promise<void> freed;
+    context_pool pool(2);
+    // The second context is busy, so what is handed to it stays on its way.
+    asio::post(pool[1], [waits = freed.get_future().share()] { waits.wait(); });
+    const tcp::endpoint where = pool.serve(loopback(), counter(counts), spread::hand_over);
+    for (int i = 0; i < 3; ++i)
+      clients.push_back(connected(ctx, where));
+    BOOST_TEST(soon([&] { return counts[0] == 2; }));
+    pool.stop();
+    freed.set_value();
+    BOOST_TEST(!pool.join());
+    BOOST_TEST(counts[1] == 0);
+  }
+  BOOST_TEST(end_of(clients[1]) == asio::error::eof);
+}
+
 // Whichever context goes first, the sockets that its handlers own need theirs.
 BOOST_AUTO_TEST_CASE(handlers_may_own_sockets_of_another_context)
 {
@@ -655,7 +687,8 @@ BOOST_AUTO_TEST_CASE(pools_come_and_go)
 {
   std::atomic<int> misplaced{0};
   asio::io_context ctx;
-  const auto before = count_of_threads();
+  tcp::socket first(ctx, tcp::v4()); // the context has what it needs
+  const auto threads = count_of_threads(), descriptors = count_of_descriptors();
   for (int i = 0; i < 40; ++i)
   {
     context_pool pool(several);
@@ -669,7 +702,8 @@ BOOST_AUTO_TEST_CASE(pools_come_and_go)
     if (i % 3 == 0)
       pool.shutdown();
   }
-  BOOST_TEST(count_of_threads() == before);
+  BOOST_TEST(count_of_threads() == threads);
+  BOOST_TEST(count_of_descriptors() == descriptors);
 }
 
 BOOST_AUTO_TEST_CASE(two_pools_give_each_other_work)
