@@ -1,16 +1,16 @@
 // Copyright (c) 2025 the asio_proactor authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE or https://www.boost.org/LICENSE_1_0.txt)
 //
-// The HTTP server of http_server.cpp in the other style: an io_context per processor, each with one thread, nothing shared.
+// The HTTP server of http_server.cpp in the other style: an io_context with one thread per processor, nothing shared.
 //
 //   http_server_pool [--port=N] [--threads=N] [--pin] [--hand-over]
 //
 //   --threads    how many contexts; otherwise one for each processor that this process may use
 //   --pin        each on a processor of its own
-//   --hand-over  one context accepts and hands the connections out in turns, instead of an acceptor per context (SO_REUSEPORT)
+//   --hand-over  one context accepts and hands the connections out in turns; otherwise all accept (SO_REUSEPORT)
 //
-// It listens on 127.0.0.1 (port 0, and without --port: one that is free) and prints its address. On SIGINT or SIGTERM it accepts no longer,
-// gives connections three seconds to finish, and ends.
+// It listens on 127.0.0.1 (port 0, and without --port: one that is free) and prints its address. On SIGINT or SIGTERM
+// it accepts no longer, gives connections three seconds to finish, and ends.
 #include "http_connection.hpp"
 
 #include <asio_proactor/context_pool.hpp>

@@ -1,8 +1,8 @@
 // Copyright (c) 2025 The asio_proactor authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
 
-// context_pool: where its threads run, who gets which connection, and how it ends. It uses Asio's public interface only, so stock
-// Asio has to pass as well.
+// context_pool: where its threads run, who gets which connection, and how it ends. It uses Asio's public interface
+// only, so stock Asio has to pass as well.
 
 #define BOOST_TEST_MODULE context_pool
 #include <boost/test/included/unit_test.hpp>

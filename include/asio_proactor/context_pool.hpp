@@ -33,14 +33,14 @@ namespace asio_proactor {
 /// How many contexts a pool has, and where their threads run.
 struct context_pool_options
 {
-  /// Number of contexts. 0: one for each processor to be used, or as many as the control group's CPU limit leaves time for.
+  /// Number of contexts. 0: one for each processor to be used, or fewer if the control group has a CPU limit.
   std::size_t contexts = 0;
-  /// Where each context's thread may run. With placement::cpu each has a processor of its own, so there cannot be more of them.
+  /// Where each context's thread may run. With placement::cpu there cannot be more of them than processors.
   placement place = placement::anywhere;
   /// The only processors to use, in the order in which contexts get them. Empty: usable_cpus().
   std::vector<int> cpus;
-  /// With placement::cpu and placement::node: memory comes from the node of the thread that touches it first, even where numactl
-  /// has given the process another policy.
+  /// With placement::cpu and placement::node: memory comes from the node of the thread that touches it first, even
+  /// where numactl has given the process another policy.
   bool local_memory = true;
   /// Context 3's thread is named "context-3". With its number at most 15 bytes. Empty: threads are not named.
   std::string thread_name = "context";
@@ -49,8 +49,9 @@ struct context_pool_options
 /// How connections get to the contexts of a pool.
 enum class spread
 {
-  /// Every context has an acceptor on the same endpoint (SO_REUSEPORT), and the kernel chooses one by a hash of the addresses. Cheapest;
-  /// a few long-lived connections may be spread unevenly. Not for UNIX sockets. A second program of the same user can join in.
+  /// Every context has an acceptor on the same endpoint (SO_REUSEPORT), and the kernel chooses one by a hash of the
+  /// addresses. Cheapest; a few long-lived connections may be spread unevenly. Not for UNIX sockets. A second program
+  /// of the same user can join in.
   reuse_port,
   /// One context accepts and hands the sockets out in turns, itself included: even, for a small cost per connection.
   hand_over
@@ -59,10 +60,11 @@ enum class spread
 /// What context_pool::serve() does apart from calling the handler.
 struct serve_options
 {
-  /// Told why a connection was not accepted, or could not be handed over. Called by the thread of the context in question, so it may
-  /// run on several threads at once. Empty: nobody is told.
+  /// Told why a connection was not accepted, or could not be handed over. Called by the thread of the context in
+  /// question, so it may run on several threads at once. Empty: nobody is told.
   std::function<void(const boost::system::error_code&)> on_error;
-  /// How long to wait after an error such as no_descriptors before the next attempt. The connections wait in the kernel meanwhile.
+  /// How long to wait after an error such as no_descriptors before the next attempt. The connections wait in the kernel
+  /// meanwhile.
   std::chrono::milliseconds pause_after_error{100};
   /// Connections that may wait to be accepted, per acceptor.
   int backlog = boost::asio::socket_base::max_listen_connections;
@@ -70,22 +72,23 @@ struct serve_options
 
 /// As many io_contexts as processors, each run by a thread of its own, for programs that share nothing between them.
 /**
- * Everything of one connection happens on one thread: no strands and no locks, and nothing that processors would fetch from each other.
- * A constructed pool runs. Each context has the concurrency hint 1; other threads may post to it as to any io_context, and sockets
- * and timers are made on it as usual: `tcp::socket(pool.next())`.
+ * Everything of one connection happens on one thread: no strands and no locks, and nothing that processors would fetch
+ * from each other. A constructed pool runs. Each context has the concurrency hint 1; other threads may post to it as to
+ * any io_context, and sockets and timers are made on it as usual: `tcp::socket(pool.next())`.
  *
- * *Lifetimes.* A context is made by its own thread, after that has been placed, so its memory is of the thread's node. Contexts live until
- * the pool's destructor, and so do handlers that were never called. The destructor first ends all threads, then
- * destroys those handlers, of all contexts, and only then the first context: a handler of one context may own a socket of another.
- * Sockets and timers outside of handlers have to be gone before the pool.
+ * *Lifetimes.* A context is made by its own thread, after that has been placed, so its memory is of the thread's node.
+ * Contexts live until the pool's destructor, and so do handlers that were never called. The destructor first ends all
+ * threads, then destroys those handlers, of all contexts, and only then the first context: a handler of one context may
+ * own a socket of another. Sockets and timers outside of handlers have to be gone before the pool.
  *
- * *The end.* shutdown() closes the acceptors and lets the contexts finish what they have, for a while; stop() does not let them.
- * Both return at once and may be called by any thread, handlers included. join() waits for the end. A pool cannot be started again.
+ * *The end.* shutdown() closes the acceptors and lets the contexts finish what they have, for a while; stop() does not
+ * let them. Both return at once and may be called by any thread, handlers included. join() waits for the end. A pool
+ * cannot be started again, and stop() and restart() of one of its contexts are not for the program.
  *
  * *Exceptions.* An exception that leaves a handler stops all contexts, and join() throws the first one.
  *
- * *Threads.* All members are thread safe, but for the destructor; neither that nor join() may be called by a thread of the pool. fork(2) in
- * a process with a pool is for exec only.
+ * *Threads.* All members are thread safe, but for the destructor; neither that nor join() may be called by a thread of
+ * the pool. fork(2) in a process with a pool is for exec only.
  *
  * Works on the drop-in and, linked with the target asio_proactor::asio_proactor only, on stock Asio.
  *
@@ -106,8 +109,8 @@ class context_pool
 public:
   /// Make the contexts and start their threads.
   /**
-   * @throws std::invalid_argument if the options cannot be met here; the message says what could be. std::system_error if a thread
-   * cannot be started or placed, or a context has no descriptors. No thread is left behind.
+   * @throws std::invalid_argument if the options cannot be met here; the message says what could be. std::system_error
+   * if a thread cannot be started or placed, or a context has no descriptors. No thread is left behind.
    */
   explicit context_pool(const context_pool_options& options = {});
 
@@ -135,7 +138,7 @@ public:
   /// The context of the pool, any pool, that the calling thread runs; null for other threads.
   static boost::asio::io_context* this_context() noexcept { return this_thread().context; }
 
-  /// The number of that context in its pool: the index of what a program keeps once per context. Nothing for other threads.
+  /// The number of that context in its pool: an index for what a program keeps per context. Nothing for other threads.
   static std::optional<std::size_t> this_number() noexcept;
 
   /// The processors that a context's thread may run on, as they were asked for. Empty: nothing was asked for.
@@ -148,26 +151,27 @@ public:
 
   /// Listen, and call a handler for every connection.
   /**
-   * @param where A TCP or UNIX-socket endpoint. With port 0 the kernel chooses one, the same for all acceptors. The file of a UNIX socket
-   * is the caller's to remove, before and after.
-   * @param handler Called as handler(socket) on the thread that runs socket.get_executor()'s context; the socket's type is
-   * Endpoint::protocol_type::socket. Each context gets a copy of its own, made here, and never calls it twice at once: what a copy
-   * owns needs no lock. Destroyed with the pool.
+   * @param where A TCP or UNIX-socket endpoint. With port 0 the kernel chooses one, the same for all acceptors. The
+   * file of a UNIX socket is the caller's to remove, before and after.
+   * @param handler Called as handler(socket) on the thread that runs socket.get_executor()'s context; the socket's type
+   * is Endpoint::protocol_type::socket. Each context gets a copy of its own, made here, and never calls it twice at
+   * once: what a copy owns needs no lock. Destroyed with the pool.
    * @param how spread::hand_over: the context that accepts is next().
    * @returns The endpoint that is listened on, with its port.
-   * @throws boost::system::system_error if that is not possible; the message names the endpoint. std::invalid_argument for
-   * spread::reuse_port on a UNIX socket. std::logic_error after shutdown(), stop() or join(). Nothing listens then.
+   * @throws boost::system::system_error if that is not possible; the message names the endpoint. std::invalid_argument
+   * for spread::reuse_port on a UNIX socket. std::logic_error after shutdown(), stop() or join(). Nothing listens then.
    *
-   * Listening has begun when this returns, and goes on until shutdown(), or until join() has stopped contexts behind it. Errors of accepting
-   * never end it. Connections that nobody has accepted by then are reset by the kernel.
+   * Listening has begun when this returns, and goes on until shutdown(); after stop(), until join() returns. Errors of
+   * accepting never end it. Connections that nobody has accepted by then are reset by the kernel.
    */
   template <typename Endpoint, typename Handler>
   Endpoint serve(const Endpoint& where, Handler handler, spread how = spread::reuse_port, serve_options options = {});
 
-  /// Begin to end in order: close the acceptors, let the contexts run until none of them has work left, stop what lasts longer.
+  /// Begin to end in order: close the acceptors, let the contexts run out of work, stop what lasts longer.
   /**
-   * @param grace How long to let them, from now on; kept by who is in join(), and counted anew by a further call. Nothing: as long as it takes.
-   * An acceptor is closed by the thread of its context, behind the handlers that are due there.
+   * @param grace How long to let them, from now on; kept by who is in join(), and counted anew by a further call.
+   * Nothing: as long as it takes. An acceptor is closed by the thread of its context, behind the handlers that are due
+   * there.
    */
   void shutdown(std::optional<std::chrono::steady_clock::duration> grace = std::nullopt);
 
@@ -179,13 +183,13 @@ public:
 
   /// Wait for the end: until all contexts are out of work at the same time, or have been stopped.
   /**
-   * Contexts that are out of work wait for the others, which may post to them. What is being served is work, so a server can call this right
-   * after serve(). Threads outside the pool that still want to post need a work guard. When this returns no thread of the pool runs and
-   * nothing listens. Can be called again, and by several threads.
+   * Contexts that are out of work wait for the others, which may post to them. What is being served is work, so a
+   * server can call this right after serve(). Threads outside the pool that still want to post need a work guard. When
+   * this returns no thread of the pool runs and nothing listens. Can be called again, and by several threads.
    *
    * @returns Whether all work was done; false if something was stopped.
-   * @throws The first exception that has left a handler. std::system_error with resource_deadlock_would_occur if called by a
-   * thread of the pool.
+   * @throws The first exception that has left a handler. std::system_error with resource_deadlock_would_occur if called
+   * by a thread of the pool.
    */
   bool join();
 

@@ -20,11 +20,12 @@ struct cpu
 
 /// Find out which processors this process may run on.
 /**
- * @returns What sched_getaffinity(2) allows the process's first thread, in an order of which any first part is a good choice:
- * all cores come before the second hardware thread of any, and NUMA nodes take turns.
+ * @returns What sched_getaffinity(2) allows the process's first thread, in an order of which any first part is a good
+ * choice: all cores come before the second hardware thread of any, and NUMA nodes take turns.
  * @throws std::system_error if the kernel does not say; std::bad_alloc.
  *
- * What /sys does not tell (a container may hide it) counts as one node, and as cores with one hardware thread each. Thread safe.
+ * What /sys does not tell (a container may hide it) counts as one node, and as cores with one hardware thread each.
+ * Thread safe.
  *
  * @code
  * // One context per processor of the node that the network card is on.
@@ -39,7 +40,8 @@ std::vector<cpu> usable_cpus();
 
 /// Find out for how many processors there is time: how many threads of one processor each are worth having.
 /**
- * @returns The size of usable_cpus(), or the CPU limit of the control group (cpu.max of version 2, rounded up) where that is less.
+ * @returns The size of usable_cpus(), or the CPU limit of the control group (cpu.max of version 2, rounded up) where
+ * that is less.
  * @throws As usable_cpus(). Thread safe.
  */
 std::size_t usable_cpu_count();

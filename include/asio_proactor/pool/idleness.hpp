@@ -16,9 +16,10 @@ namespace asio_proactor::pool {
 
 /// Counts periods: one ends whenever a loop has run handlers, which may have given work to any other.
 /**
- * A loop that finds nothing to do says so, with the period that it began to look in, and waits. When all have said so for the same
- * period, none of them has run anything since, so none can have got anything: whoever gave it would have ended the period before
- * finding itself idle. The last one to find nothing has those look again that have said so for an earlier period. Thread safe.
+ * A loop that finds nothing to do says so, with the period that it began to look in, and waits. When all have said so
+ * for the same period, none of them has run anything since, so none can have got anything: whoever gave it would have
+ * ended the period before finding itself idle. The last one to find nothing has those look again that have said so for
+ * an earlier period. Thread safe.
  */
 class common_idleness
 {

@@ -1,5 +1,5 @@
 //
-// asio_proactor/pool/listener.hpp: an acceptor of a context_pool, and the way of a connection to the context that serves it.
+// asio_proactor/pool/listener.hpp: an acceptor of a context_pool, and how a connection gets to who serves it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
 //
@@ -148,7 +148,7 @@ private:
     accept();
   }
 
-  // Short descriptors or memory last longer than a moment, and the connection still waits: trying again at once would spin.
+  // A shortage lasts longer than a moment, and the connection still waits: trying again at once would spin.
   void retry_after(error_code error)
   {
     if (!acceptor_.is_open())
