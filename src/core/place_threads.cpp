@@ -38,6 +38,7 @@ std::string text_of(const std::vector<int>& numbers)
 std::vector<int> numbers_of(const std::vector<cpu>& cpus)
 {
   std::vector<int> numbers;
+  numbers.reserve(cpus.size());
   for (const cpu& each : cpus)
     numbers.push_back(each.number);
   std::sort(numbers.begin(), numbers.end());
@@ -68,6 +69,7 @@ std::vector<std::vector<int>> one_each(std::size_t threads, const std::vector<cp
     refuse(std::to_string(threads) + " threads cannot have a CPU each where there are " + std::to_string(cpus.size()) +
            ": ask for no more than that, or for placement::node or placement::anywhere");
   std::vector<std::vector<int>> places;
+  places.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i)
     places.push_back({cpus[i].number});
   return places;

@@ -119,6 +119,7 @@ std::vector<cpu> spread_over_nodes(const std::vector<int>& numbers, const std::s
   const std::map<int, int> nodes = nodes_of_cpus(root);
   std::map<std::pair<int, int>, int> turns;
   std::vector<candidate> candidates;
+  candidates.reserve(numbers.size());
   for (int number : numbers)
   {
     const auto found = nodes.find(number);
@@ -130,6 +131,7 @@ std::vector<cpu> spread_over_nodes(const std::vector<int>& numbers, const std::s
     return std::tie(a.hardware_thread, a.turn, a.what.node) < std::tie(b.hardware_thread, b.turn, b.what.node);
   });
   std::vector<cpu> ordered;
+  ordered.reserve(candidates.size());
   for (const candidate& each : candidates)
     ordered.push_back(each.what);
   return ordered;
@@ -137,10 +139,11 @@ std::vector<cpu> spread_over_nodes(const std::vector<int>& numbers, const std::s
 
 std::size_t cpu_limit(const std::string& root)
 {
+  const std::string groups = root + "/sys/fs/cgroup";
   std::size_t least = 0;
   for (std::string group = control_group(root);; group.erase(group.rfind('/')))
   {
-    const std::size_t limit = whole_cpus(first_line(root + "/sys/fs/cgroup" + group + "/cpu.max"));
+    const std::size_t limit = whole_cpus(first_line(std::string(groups).append(group).append("/cpu.max")));
     if (limit != 0)
       least = least == 0 ? limit : std::min(least, limit);
     if (group.rfind('/') == std::string::npos)
