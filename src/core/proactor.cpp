@@ -25,6 +25,9 @@ bool deserves_an_attempt(const operation& op)
 // A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
 constexpr std::uint64_t initial_fast_after_turns = 64;
 
+// The operations of a direction that one turn carries out, where others wait for theirs: a full queue must not have it all.
+constexpr int most_calls_of_an_event = 64;
+
 } // namespace
 
 proactor::proactor(const std::string& configured_driver) : proactor(choose_driver(configured_driver)) {}
@@ -278,6 +281,19 @@ driver& proactor::prepare_turn(wait_limit& limit)
     limit.nanoseconds = wait_limit::no_wait;
   d.prepare_enter();
   return d;
+}
+
+void proactor::collect(driver& d)
+{
+  d.collect(*this);
+  if (!d.calls_in_submit())
+    return;
+  // What stood behind the finished ones takes its share of the same event, as with stock Asio, and not one a turn.
+  for (int i = 0; i < most_calls_of_an_event && !pending_.empty(); ++i)
+  {
+    stage_requests(d);
+    d.collect(*this);
+  }
 }
 
 void proactor::submit_now(guard& held)

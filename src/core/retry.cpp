@@ -43,6 +43,30 @@ ssize_t attempt_transfer(operation& op)
   }
 }
 
+// One buffer and an address: the kernel has less to copy for the older calls, which know nothing else.
+bool is_plain_datagram(const ::msghdr& header)
+{
+  return header.msg_name && header.msg_iovlen == 1 && header.msg_controllen == 0;
+}
+
+ssize_t receive_message(int fd, ::msghdr& header, int flags)
+{
+  if (!is_plain_datagram(header))
+    return ::recvmsg(fd, &header, flags);
+  const ::iovec& buffer = *header.msg_iov;
+  return ::recvfrom(fd, buffer.iov_base, buffer.iov_len, flags, static_cast<::sockaddr*>(header.msg_name),
+                    &header.msg_namelen);
+}
+
+ssize_t send_message(int fd, const ::msghdr& header, int flags)
+{
+  if (!is_plain_datagram(header))
+    return ::sendmsg(fd, &header, flags);
+  const ::iovec& buffer = *header.msg_iov;
+  return ::sendto(fd, buffer.iov_base, buffer.iov_len, flags, static_cast<const ::sockaddr*>(header.msg_name),
+                  header.msg_namelen);
+}
+
 ssize_t make_call(operation& op)
 {
   operation::arguments& a = op.args_;
@@ -50,8 +74,8 @@ ssize_t make_call(operation& op)
   {
   case opcode::receive: return ::recv(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
   case opcode::send: return ::send(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
-  case opcode::receive_message: return ::recvmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
-  case opcode::send_message: return ::sendmsg(op.fd_, a.message.header, op.flags_ | MSG_DONTWAIT);
+  case opcode::receive_message: return receive_message(op.fd_, *a.message.header, op.flags_ | MSG_DONTWAIT);
+  case opcode::send_message: return send_message(op.fd_, *a.message.header, op.flags_ | MSG_DONTWAIT);
   case opcode::accept:
     if (a.address.size_out)
       *a.address.size_out = a.address.size;

@@ -40,6 +40,7 @@ public:
   void enter(core::wait_limit limit) override;
   void rest() override {}
   void collect(core::completion_sink& sink) override;
+  bool calls_in_submit() const override { return true; }
   bool requests_hold_files() const override { return false; } // A thread of the pool has the number and nothing else.
   void forget(int fd, bool is_closed) override;
   void mode_changed(int fd) override;

@@ -30,6 +30,7 @@ public:
   void enter(core::wait_limit limit) override;
   void rest() override;
   void collect(core::completion_sink& sink) override;
+  bool calls_in_submit() const override { return false; }
   bool requests_hold_files() const override { return true; }
   void forget(int, bool) override {}
   void mode_changed(int) override {}

@@ -132,6 +132,21 @@ BOOST_AUTO_TEST_CASE(one_direction_keeps_its_order)
   BOOST_TEST(std::string(third.buffer, 4) == "3333");
 }
 
+BOOST_AUTO_TEST_CASE(one_event_serves_all_who_stand_in_line)
+{
+  bench b;
+  if (b.engine.description().name != "epoll")
+    return; // A ring gets the next request with the next turn.
+  test_operation ops[3];
+  for (test_operation& op : ops)
+    b.receive(op);
+  b.turn(wait_limit::no_wait);
+  b.peer_sends("11111111222222223333");
+  b.turn();
+  for (const test_operation& op : ops)
+    BOOST_TEST(op.is_over);
+}
+
 BOOST_AUTO_TEST_CASE(more_operations_than_any_queue_holds)
 {
   constexpr int many = 9000;

@@ -72,6 +72,9 @@ public:
   /// Pass every available completion to the sink.
   virtual void collect(completion_sink& sink) = 0;
 
+  /// Whether submit() makes the call by itself where that cannot block, so that its result is there to be collected at once.
+  virtual bool calls_in_submit() const = 0;
+
   /// Whether a request under way goes on with the file it was made for when the descriptor has been closed.
   virtual bool requests_hold_files() const = 0;
 

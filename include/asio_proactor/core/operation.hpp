@@ -20,7 +20,7 @@ enum class opcode : std::uint8_t
 {
   receive,         ///< recv(2) into one buffer.
   send,            ///< send(2) from one buffer.
-  receive_message, ///< recvmsg(2).
+  receive_message, ///< recvmsg(2); where the sender's address is wanted, the message's flags are not.
   send_message,    ///< sendmsg(2).
   accept,          ///< accept4(2); the result is the new descriptor.
   connect,         ///< connect(2), complete once the connection stands or has failed.

@@ -102,7 +102,7 @@ public:
   driver& prepare_turn(wait_limit& limit);
 
   /// Take in what the driver of the turn has finished.
-  void collect(driver& d) { d.collect(*this); }
+  void collect(driver& d);
 
   /// Hand over what was started, without waiting for the next turn. Releases the guard in between.
   /** Not while another thread has the fast driver. */
