@@ -23,6 +23,9 @@ namespace {
 
 constexpr int events_per_call = 128;
 
+// Turns in a row that do not ask for events, because calls made at once have given them enough to do.
+constexpr int most_skipped = 3;
+
 // The event of the wake_event, which is no descriptor's.
 constexpr std::uint64_t wake_up = ~std::uint64_t{0};
 
@@ -236,6 +239,10 @@ void epoll_driver::prepare_enter()
   is_announced_ = true;
   entering_.fetch_add(1, std::memory_order_relaxed);
   may_wait_.store(done_.empty(), std::memory_order_relaxed);
+  // What has ended by itself has handlers to be called, and the kernel is asked again soon enough.
+  const bool may_skip = !done_.empty() && skipped_ < most_skipped;
+  skipped_ = may_skip ? skipped_ + 1 : 0;
+  may_skip_.store(may_skip, std::memory_order_relaxed);
 }
 
 void epoll_driver::enter(core::wait_limit limit)
@@ -243,7 +250,7 @@ void epoll_driver::enter(core::wait_limit limit)
   if (!may_wait_.load(std::memory_order_relaxed))
     limit.nanoseconds = core::wait_limit::no_wait;
   ::epoll_event events[events_per_call];
-  const int count = wait_for_events(events, limit);
+  const int count = may_skip_.load(std::memory_order_relaxed) ? 0 : wait_for_events(events, limit);
   const bool others_are_here = entering_.fetch_sub(1, std::memory_order_relaxed) > 1;
   if (count <= 0)
     return;

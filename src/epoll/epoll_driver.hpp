@@ -87,6 +87,8 @@ private:
   std::size_t waiting_ = 0;
   bool is_announced_ = false; // Somebody may be waiting, and does not know of what has ended since.
   std::atomic<bool> may_wait_{true};
+  std::atomic<bool> may_skip_{false};
+  int skipped_ = 0;
   std::atomic<int> entering_{0}; // Threads between prepare_enter() and the end of enter().
   std::atomic<bool> has_poll_in_nanoseconds_{true};
   std::mutex events_mutex_; // enter() is called without the lock of the context.
