@@ -8,10 +8,13 @@
 
 #include "support/net.hpp"
 #include "support/watchdog.hpp"
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <memory>
+#include <thread>
 #include <vector>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -219,6 +222,97 @@ BOOST_AUTO_TEST_CASE(stream_acceptor_and_connect)
   ctx.run();
   BOOST_TEST(connect.ec == boost::system::errc::no_such_file_or_directory);
 }
+
+// Stock Asio on epoll reports success here, of sockets that are not connected.
+#if defined(ASIO_PROACTOR_DROP_IN)
+BOOST_AUTO_TEST_CASE(a_connect_waits_for_room_in_the_backlog)
+{
+  using local = asio::local::stream_protocol;
+  constexpr int many = 4;
+  asio::io_context ctx;
+  socket_path path("backlog");
+  local::acceptor acceptor(ctx, local::endpoint(path.name));
+  acceptor.listen(0);
+  std::vector<local::socket> clients;
+  outcome connects[many];
+  for (outcome& connect : connects)
+    clients.emplace_back(ctx).async_connect(acceptor.local_endpoint(), connect.plain());
+  ctx.run_for(20ms);
+  const auto finished = [&] {
+    return std::count_if(connects, connects + many, [](const outcome& connect) { return connect.calls != 0; });
+  };
+  BOOST_TEST(finished() == 1);
+  const auto last = std::find_if(connects, connects + many, [](const outcome& connect) { return connect.calls == 0; });
+  clients[static_cast<std::size_t>(last - connects)].cancel();
+  ctx.run_for(20ms);
+  BOOST_TEST(last->calls == 1);
+  BOOST_TEST(last->ec == asio::error::operation_aborted);
+
+  std::vector<local::socket> servers;
+  for (int i = 1; i < many; ++i)
+  {
+    servers.push_back(acceptor.accept());
+    ctx.restart();
+    ctx.run_for(20ms);
+  }
+  BOOST_TEST(finished() == many);
+  for (int i = 0; i < many; ++i)
+    if (connects + i != last)
+    {
+      BOOST_TEST(!connects[i].ec);
+      BOOST_TEST(clients[static_cast<std::size_t>(i)].send(asio::buffer("x", 1)) == 1u);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_of_one_thread_waits_while_another_sleeps)
+{
+  using local = asio::local::stream_protocol;
+  constexpr int rounds = 20;
+  asio::io_context ctx;
+  auto work = asio::make_work_guard(ctx);
+  std::thread threads[2];
+  for (std::thread& each : threads)
+    each = std::thread([&] { ctx.run(); });
+  for (int i = 0; i < rounds; ++i)
+  {
+    socket_path path("backlog3");
+    local::acceptor acceptor(ctx, local::endpoint(path.name));
+    acceptor.listen(0);
+    local::socket first(ctx), second(ctx);
+    first.connect(acceptor.local_endpoint());
+    std::promise<error_code> connected;
+    asio::post(
+      ctx, [&] { second.async_connect(acceptor.local_endpoint(), [&](error_code ec) { connected.set_value(ec); }); });
+    std::this_thread::sleep_for(2ms);
+    local::socket server = acceptor.accept();
+    BOOST_TEST(!connected.get_future().get());
+  }
+  work.reset();
+  for (std::thread& each : threads)
+    each.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_that_waits_for_room_in_the_backlog_closes)
+{
+  using local = asio::local::stream_protocol;
+  asio::io_context ctx;
+  socket_path path("backlog2");
+  local::acceptor acceptor(ctx, local::endpoint(path.name));
+  acceptor.listen(0);
+  local::socket first(ctx), second(ctx);
+  outcome in_line, ahead;
+  first.async_connect(acceptor.local_endpoint(), ahead.plain());
+  ctx.run();
+  second.async_connect(acceptor.local_endpoint(), in_line.plain());
+  ctx.restart();
+  ctx.run_for(5ms);
+  BOOST_TEST(in_line.calls == 0);
+  second.close();
+  ctx.run();
+  BOOST_TEST(in_line.calls == 1);
+  BOOST_TEST(in_line.ec == asio::error::operation_aborted);
+}
+#endif
 
 BOOST_AUTO_TEST_CASE(datagrams_between_paths_and_in_pairs)
 {

@@ -24,7 +24,10 @@ namespace {
 constexpr int events_per_call = 128;
 
 // Turns in a row that do not ask for events, because calls made at once have given them enough to do.
-constexpr int most_skipped = 3;
+constexpr unsigned most_turns_without_asking = 3;
+
+// A UNIX socket gets no event when there is room in its peer's backlog again, so the attempt is repeated.
+constexpr std::int64_t backlog_retry_ns = 1000 * 1000;
 
 // The event of the wake_event, which is no descriptor's.
 constexpr std::uint64_t wake_up = ~std::uint64_t{0};
@@ -51,6 +54,12 @@ int ready_events(int fd, unsigned events)
   ::pollfd p = {fd, static_cast<short>(events), 0};
   const int count = ::poll(&p, 1, 0);
   return count < 0 ? -errno : (p.revents & POLLNVAL) ? -EBADF : count == 0 ? 0 : p.revents;
+}
+
+// A UNIX socket whose peer's backlog is full has not begun to connect, unlike one that answers EINPROGRESS.
+bool is_turned_away(const core::operation& op, int result)
+{
+  return result == -EAGAIN && op.args_.address.address->sa_family == AF_UNIX;
 }
 
 // A connection attempt that was started before. Nothing while it goes on.
@@ -145,26 +154,50 @@ void epoll_driver::start_transfer(descriptor& d, core::operation& op)
     ::ioctl(op.fd_, FIONBIO, &on);
     d.is_non_blocking = true;
   }
-  if (!attempt_now(d, op))
+  if (op.code_ == core::opcode::connect)
+    start_connect(d, op);
+  else if (!attempt_now(d, op))
     keep(d, op);
+}
+
+void epoll_driver::start_connect(descriptor& d, core::operation& op)
+{
+  const int result = core::attempt(op);
+  if (is_turned_away(op, result))
+  {
+    op.driver_state_ = in_front_of_backlog;
+    waiting_for_backlog_.push_back(&op);
+    wake_who_waits(); // Its wait has no limit yet.
+  }
+  else if (core::wants_readiness(op, result))
+    keep(d, op);
+  else
+    end(op, result);
+}
+
+void epoll_driver::try_backlogs_again()
+{
+  const auto has_ended = [this](core::operation* op) {
+    const int result = core::attempt(*op);
+    if (is_turned_away(*op, result))
+      return false;
+    end(*op, result);
+    return true;
+  };
+  auto& all = waiting_for_backlog_;
+  all.erase(std::remove_if(all.begin(), all.end(), has_ended), all.end());
 }
 
 // Returns whether the operation has ended.
 bool epoll_driver::attempt_now(descriptor& d, core::operation& op)
 {
   bool& may = (core::readiness_of(op) & POLLOUT) ? d.may_write : d.may_read;
-  if (!may && op.code_ != core::opcode::connect)
+  if (!may)
     return false;
   const int result = core::attempt(op);
   if (!core::wants_readiness(op, result))
   {
     end(op, result);
-    return true;
-  }
-  // A UNIX socket whose peer's backlog is full is not connecting, and no event will come of it.
-  if (op.code_ == core::opcode::connect && result == -EAGAIN)
-  {
-    end(op, -ECONNREFUSED);
     return true;
   }
   may = false;
@@ -203,6 +236,11 @@ void epoll_driver::end(core::operation& op, int result)
   op.result_ = result;
   op.driver_state_ = done;
   done_.push(op);
+  wake_who_waits();
+}
+
+void epoll_driver::wake_who_waits()
+{
   if (is_announced_)
   {
     is_announced_ = false;
@@ -221,6 +259,12 @@ bool epoll_driver::cancel(core::operation& op)
     --waiting_;
     end(op, -ECANCELED);
   }
+  else if (op.driver_state_ == in_front_of_backlog)
+  {
+    auto& all = waiting_for_backlog_;
+    all.erase(std::find(all.begin(), all.end(), &op));
+    end(op, -ECANCELED);
+  }
   else if (op.driver_state_ == in_file_pool && files_.withdraw(op))
     end(op, -ECANCELED);
   return true;
@@ -231,26 +275,29 @@ bool epoll_driver::cancel(core::operation& op)
 bool epoll_driver::has_news() const
 {
   // What has become of an operation that waits only the kernel can tell.
-  return !done_.empty() || waiting_ != 0 || files_.has_done();
+  return !done_.empty() || waiting_ != 0 || !waiting_for_backlog_.empty() || files_.has_done();
 }
 
 void epoll_driver::prepare_enter()
 {
   is_announced_ = true;
   entering_.fetch_add(1, std::memory_order_relaxed);
-  may_wait_.store(done_.empty(), std::memory_order_relaxed);
-  // What has ended by itself has handlers to be called, and the kernel is asked again soon enough.
-  const bool may_skip = !done_.empty() && skipped_ < most_skipped;
-  skipped_ = may_skip ? skipped_ + 1 : 0;
-  may_skip_.store(may_skip, std::memory_order_relaxed);
+  const bool asks = done_.empty() || turns_without_asking_ == most_turns_without_asking;
+  turns_without_asking_ = asks ? 0 : turns_without_asking_ + 1;
+  asks_kernel_.store(asks, std::memory_order_relaxed);
+  const std::int64_t longest = !done_.empty()                  ? core::wait_limit::no_wait
+                               : !waiting_for_backlog_.empty() ? backlog_retry_ns
+                                                               : core::wait_limit::forever;
+  longest_wait_ns_.store(longest, std::memory_order_relaxed);
 }
 
 void epoll_driver::enter(core::wait_limit limit)
 {
-  if (!may_wait_.load(std::memory_order_relaxed))
-    limit.nanoseconds = core::wait_limit::no_wait;
+  const std::int64_t longest = longest_wait_ns_.load(std::memory_order_relaxed);
+  if (longest >= 0 && (limit.nanoseconds < 0 || limit.nanoseconds > longest))
+    limit.nanoseconds = longest;
   ::epoll_event events[events_per_call];
-  const int count = may_skip_.load(std::memory_order_relaxed) ? 0 : wait_for_events(events, limit);
+  const int count = asks_kernel_.load(std::memory_order_relaxed) ? wait_for_events(events, limit) : 0;
   const bool others_are_here = entering_.fetch_sub(1, std::memory_order_relaxed) > 1;
   if (count <= 0)
     return;
@@ -292,6 +339,7 @@ void epoll_driver::collect(core::completion_sink& sink)
   for (const ::epoll_event& event : events_in_hand_)
     handle(event);
   events_in_hand_.clear();
+  try_backlogs_again();
   files_.take_done(done_);
   while (core::operation* op = done_.pop())
     sink.completed(*op, op->result_);

@@ -53,6 +53,7 @@ private:
   enum place : std::uint8_t
   {
     with_descriptor,
+    in_front_of_backlog,
     in_file_pool,
     done
   };
@@ -71,24 +72,28 @@ private:
   descriptor& descriptor_of(int fd);
   void start_wait(descriptor& d, core::operation& op);
   void start_transfer(descriptor& d, core::operation& op);
+  void start_connect(descriptor& d, core::operation& op);
   void start_on_file_or_pipe(descriptor& d, core::operation& op);
   bool attempt_now(descriptor& d, core::operation& op);
   bool try_to_end(descriptor& d, core::operation& op, unsigned events);
   int ensure_registered(descriptor& d, int fd);
   void keep(descriptor& d, core::operation& op);
+  void try_backlogs_again();
   void end(core::operation& op, int result);
+  void wake_who_waits();
   void handle(const ::epoll_event& event);
   int wait_for_events(::epoll_event* events, core::wait_limit limit);
 
   core::wake_event& wake_;
   int epoll_fd_;
   std::vector<descriptor> descriptors_;
+  std::vector<core::operation*> waiting_for_backlog_; // Connects to UNIX sockets whose backlogs are full.
   core::operation_queue done_;
   std::size_t waiting_ = 0;
-  bool is_announced_ = false; // Somebody may be waiting, and does not know of what has ended since.
-  std::atomic<bool> may_wait_{true};
-  std::atomic<bool> may_skip_{false};
-  int skipped_ = 0;
+  bool is_announced_ = false; // Somebody may be waiting, and does not know of what has come since.
+  unsigned turns_without_asking_ = 0;
+  std::atomic<bool> asks_kernel_{true}; // Decided, as the next, in prepare_enter().
+  std::atomic<std::int64_t> longest_wait_ns_{core::wait_limit::forever};
   std::atomic<int> entering_{0}; // Threads between prepare_enter() and the end of enter().
   std::atomic<bool> has_poll_in_nanoseconds_{true};
   std::mutex events_mutex_; // enter() is called without the lock of the context.
