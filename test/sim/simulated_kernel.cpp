@@ -229,7 +229,8 @@ int simulated_kernel::transfer(core::operation& op, socket& s)
 
 simulated_driver::simulated_driver(simulated_kernel& kernel, core::driver_use)
   : kernel_(kernel),
-    capacity_(1 + kernel.roll().below(largest_queue))
+    capacity_(1 + kernel.roll().below(largest_queue)),
+    completion_capacity_(1 + kernel.roll().below(largest_queue))
 {
   kernel_.attach(*this);
 }
@@ -242,8 +243,22 @@ bool simulated_driver::stage(core::operation& op, bool is_cancellation)
   return true;
 }
 
+void simulated_driver::complete(core::operation& op, int result)
+{
+  // What comes later stays behind, also when there is room by then.
+  const bool has_room = held_back_.empty() && completions_.size() < completion_capacity_;
+  (has_room ? completions_ : held_back_).push_back({&op, result});
+}
+
+void simulated_driver::deliver_what_was_held_back()
+{
+  for (; !held_back_.empty() && completions_.size() < completion_capacity_; held_back_.pop_front())
+    completions_.push_back(held_back_.front());
+}
+
 void simulated_driver::enter(core::wait_limit limit)
 {
+  deliver_what_was_held_back();
   for (; published_ != 0; --published_)
   {
     const entry next = staged_.front();
@@ -282,7 +297,9 @@ void simulated_driver::forget(int fd, bool)
 
 bool simulated_driver::has_completed(const core::operation& op) const
 {
-  return std::any_of(completions_.begin(), completions_.end(), [&](const completion& c) { return c.op == &op; });
+  const auto is_of_op = [&](const completion& c) { return c.op == &op; };
+  return std::any_of(completions_.begin(), completions_.end(), is_of_op) ||
+         std::any_of(held_back_.begin(), held_back_.end(), is_of_op);
 }
 
 bool simulated_driver::names(int fd) const

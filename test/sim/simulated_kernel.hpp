@@ -138,7 +138,7 @@ private:
   std::vector<simulated_driver*> drivers_;
 };
 
-/// A queue of a few entries, so that it is full often.
+/// Two queues of a few entries, so that they are full often.
 class simulated_driver final : public core::driver
 {
 public:
@@ -148,7 +148,7 @@ public:
   bool submit(core::operation& op) override { return stage(op, false); }
   bool cancel(core::operation& op) override { return stage(op, true); }
   unsigned staged() const override { return static_cast<unsigned>(staged_.size()); }
-  bool has_news() const override { return !staged_.empty() || !completions_.empty(); }
+  bool has_news() const override { return !staged_.empty() || !completions_.empty() || !held_back_.empty(); }
   void prepare_enter() override { published_ = staged_.size(); }
   void enter(core::wait_limit limit) override;
   void rest() override {}
@@ -161,7 +161,7 @@ public:
   std::error_code register_buffers(const ::iovec*, unsigned) override { return {}; }
   void unregister_buffers() override {}
 
-  void complete(core::operation& op, int result) { completions_.push_back({&op, result}); }
+  void complete(core::operation& op, int result);
   bool has_completed(const core::operation& op) const;
   bool names(int fd) const;
 
@@ -178,12 +178,15 @@ private:
   };
 
   bool stage(core::operation& op, bool is_cancellation);
+  void deliver_what_was_held_back();
 
   simulated_kernel& kernel_;
   std::size_t capacity_;
+  std::size_t completion_capacity_;
   std::deque<entry> staged_;
   std::size_t published_ = 0;
   std::deque<completion> completions_;
+  std::deque<completion> held_back_; // They found no room, and wait for an enter() that finds some.
 };
 
 class simulated_factory final : public core::driver_factory
