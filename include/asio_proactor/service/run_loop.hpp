@@ -117,8 +117,8 @@ public:
   /// handler may be about to wait for the result. So does anybody while no thread runs the loop, for its effect.
   void operation_was_started(guard& held, core::direction d);
 
-  /// Queue operations whose work is counted already, with the lock held.
-  void push_ready(queue& ops) { ready_.push(ops); }
+  /// Queue operations whose work is counted already, with the lock held, and see to it that somebody runs them.
+  void push_ready(guard& held, queue& ops);
 
 private:
   static constexpr std::uint64_t genuine_mark_value = 0x6173696f5f707263; // "asio_prc"

@@ -105,8 +105,7 @@ std::size_t engine::cancel_timer(Queue& queue, typename Queue::per_timer_data& t
   guard held(loop_.mutex());
   run_loop::queue ops;
   const std::size_t n = queue.cancel_timer(timer, ops, max_cancelled);
-  held.unlock();
-  loop_.post_deferred_completions(ops);
+  loop_.push_ready(held, ops);
   return n;
 }
 
@@ -116,8 +115,7 @@ void engine::cancel_timer_by_key(Queue& queue, typename Queue::per_timer_data* t
   guard held(loop_.mutex());
   run_loop::queue ops;
   queue.cancel_timer_by_key(timer, ops, cancellation_key);
-  held.unlock();
-  loop_.post_deferred_completions(ops);
+  loop_.push_ready(held, ops);
 }
 
 template <class Queue>
@@ -127,8 +125,7 @@ void engine::move_timer(Queue& queue, typename Queue::per_timer_data& target, ty
   run_loop::queue ops;
   queue.cancel_timer(target, ops);
   queue.move_timer(target, source);
-  held.unlock();
-  loop_.post_deferred_completions(ops);
+  loop_.push_ready(held, ops);
 }
 
 // --- The rest --------------------------------------------------------------------------------------------------------

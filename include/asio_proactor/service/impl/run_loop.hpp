@@ -146,11 +146,20 @@ inline void run_loop::push_from_running_thread(operation* op, bool is_continuati
   if (several_run_.load(std::memory_order_relaxed))
     return push_own(op, is_continuation);
   guard held(mutex_);
-  // What was handed in before goes first, as if there were one queue.
-  take_inbox();
+  take_inbox(); // It was handed in before.
   ready_.push(op);
   if (!is_continuation && !mutex_.bias_is_undisputed())
     wake_one(held);
+}
+
+inline void run_loop::push_ready(guard& held, queue& ops)
+{
+  if (ops.empty())
+    return;
+  // What was handed in before goes first, as if there were one queue.
+  take_inbox();
+  ready_.push(ops);
+  wake_one(held);
 }
 
 inline void run_loop::push_from_elsewhere(operation* op)
