@@ -167,7 +167,7 @@ private:
   void idle(guard& held, std::int64_t limit_ns);
 
   core::wait_limit shorten_wait(std::int64_t limit_ns);
-  // Returns whether handlers pushed before the announcement are out of the question.
+  // Returns whether no handler was pushed before the announcement.
   bool announce_sleep();
   bool may_sleep_after_announcement();
   void take_inbox();

@@ -308,6 +308,9 @@ inline core::wait_limit run_loop::shorten_wait(std::int64_t limit_ns)
 inline bool run_loop::announce_sleep()
 {
   leader_sleeps_.store(true, std::memory_order_seq_cst);
+  // The lock may have been free since the decision to wait, while what was in flight moved to another driver.
+  if (!ready_.empty())
+    return false;
   return !several_run_.load(std::memory_order_relaxed) || !handlers_are_in_own_queues();
 }
 
