@@ -27,7 +27,7 @@ constexpr int events_per_call = 128;
 constexpr unsigned most_turns_without_asking = 3;
 
 // A UNIX socket gets no event when there is room in its peer's backlog again, so the attempt is repeated.
-constexpr std::int64_t backlog_retry_ns = 1000 * 1000;
+constexpr std::int64_t backlog_retry_ns = std::int64_t{1000} * 1000;
 
 // The event of the wake_event, which is no descriptor's.
 constexpr std::uint64_t wake_up = ~std::uint64_t{0};
