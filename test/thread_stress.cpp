@@ -151,6 +151,9 @@ private:
 
   void jump()
   {
+    // A context that has run out of work calls nothing any more.
+    if (is_over_)
+      return;
     asio::post(any_context(), [self = shared_from_this(), t = ticket(tally_)] {
       t.use();
       std::lock_guard<std::mutex> lock(self->mutex_);
