@@ -4,16 +4,11 @@
 // The least that 200 000 timers can cost whose waits are allocated one by one, as Asio's are: the phases of timers.cpp on a list without
 // any order. What separates Asio from this is all that a better order could win.
 #include <chrono>
-#include <random>
 #include <vector>
 
-#include "measure.hpp"
-#include "usage_report.hpp"
+#include "timer_phases.hpp"
 
 namespace {
-
-constexpr std::size_t timer_count = 200'000;
-constexpr int soonest_ms = 600'000, latest_ms = 3'600'000;
 
 // As large as Asio's operation for a wait whose handler holds one pointer.
 struct wait
@@ -32,14 +27,14 @@ struct timer
 class many_timers
 {
 public:
-  many_timers() : timers_(timer_count) {}
+  many_timers() : timers_(bench::timer_count) {}
 
   void arm()
   {
     for (timer& each : timers_)
     {
       abort(each);
-      each.expiry = std::chrono::steady_clock::now() + std::chrono::milliseconds(away_(random_));
+      each.expiry = std::chrono::steady_clock::now() + away_.next();
       each.pending = new wait;
       each.pending->counter = &aborted_;
     }
@@ -53,7 +48,10 @@ public:
     run_aborted();
   }
 
-  std::size_t aborted() const { return aborted_; }
+  void expect_aborted(std::size_t count) const
+  {
+    bench::require(aborted_ == count, "cancelled waits were lost or ran twice");
+  }
 
 private:
   void abort(timer& t)
@@ -77,8 +75,7 @@ private:
   }
 
   std::vector<timer> timers_;
-  std::minstd_rand random_{1};
-  std::uniform_int_distribution<int> away_{soonest_ms, latest_ms};
+  bench::times_away away_;
   wait* ready_ = nullptr;
   std::size_t aborted_ = 0;
 };
@@ -87,25 +84,5 @@ private:
 
 int main(int argc, char** argv)
 {
-  return bench::run_main([&] {
-    const std::string chosen = bench::option(argc, argv, "phase", "arm");
-    const std::uint64_t limit_ns = bench::number_option(argc, argv, "ms", 1000) * 1'000'000;
-    bench::stopwatch arm, rearm, cancel;
-    bench::stopwatch& watch = chosen == "arm" ? arm : chosen == "rearm" ? rearm : cancel;
-    while (watch.wall_ns() < limit_ns)
-    {
-      many_timers timers;
-      arm.start();
-      timers.arm();
-      arm.stop(timer_count);
-      rearm.start();
-      timers.arm();
-      rearm.stop(timer_count);
-      cancel.start();
-      timers.cancel();
-      cancel.stop(timer_count);
-      bench::require(timers.aborted() == 2 * timer_count, "cancelled waits were lost");
-    }
-    watch.print();
-  });
+  return bench::run_timer_phases<many_timers>(argc, argv);
 }

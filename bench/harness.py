@@ -217,6 +217,16 @@ class PerfCounter:
         return {**counted, "other": other} if other > 0 else counted
 
 
+def strace_summary(lines):
+    """Calls by name, from what strace -c has written."""
+    counted = {}
+    for line in lines:
+        parts = line.split()
+        if len(parts) >= 5 and parts[3].isdigit() and parts[-1] != "total":
+            counted[parts[-1]] = int(parts[3])
+    return counted
+
+
 class StraceCounter:
     """The same by strace, where perf is not allowed. It slows the process down, so batches grow."""
 
@@ -232,12 +242,7 @@ class StraceCounter:
         self.process.send_signal(signal.SIGINT)
         self.process.wait(STOP_LIMIT_S)
         self.process.stderr.close()
-        counted = {}
-        for line in self.file:
-            parts = line.split()
-            if len(parts) >= 5 and parts[3].isdigit() and parts[-1] != "total":
-                counted[parts[-1]] = int(parts[3])
-        return counted
+        return strace_summary(self.file)
 
 
 def system_call_counter(pid):

@@ -8,10 +8,10 @@
 #define BOOST_TEST_MODULE thread_stress
 #include <boost/test/included/unit_test.hpp>
 
+#include "support/environment.hpp"
 #include "support/net.hpp"
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -21,12 +21,6 @@
 using namespace test_support;
 
 namespace {
-
-unsigned long number_from_environment(const char* name, unsigned long fallback)
-{
-  const char* text = std::getenv(name);
-  return text ? std::strtoul(text, nullptr, 10) : fallback;
-}
 
 struct tally
 {

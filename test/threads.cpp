@@ -7,6 +7,7 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <array>
 #include <atomic>
@@ -46,15 +47,6 @@ private:
   std::atomic<int> returned_{0};
   std::vector<std::thread> threads_;
 };
-
-// Waits without a context of its own, for what other threads do.
-bool soon(const std::function<bool()>& condition, steady::duration limit = 5s)
-{
-  const auto end = steady::now() + limit;
-  while (!condition() && steady::now() < end)
-    std::this_thread::sleep_for(200us);
-  return condition();
-}
 
 // Sends a counter back and forth over a pair of sockets until it has reached the wanted value.
 struct ping_pong

@@ -7,23 +7,18 @@
 #define ASIO_PROACTOR_TEST_SIM_SEEDS_HPP
 
 #include "simulated_kernel.hpp"
+#include "support/environment.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
-#include <cstdlib>
 
 namespace sim {
-
-inline std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
-{
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 /// Runs the schedules of the seeds 1 to usual, or what ASIO_PROACTOR_SIM_SEEDS and ASIO_PROACTOR_SIM_SEED say.
 template <class Schedule>
 void for_each_seed(std::uint64_t usual, Schedule schedule)
 {
+  using test_support::number_from_environment;
   constexpr std::uint64_t none = ~std::uint64_t{0};
   const std::uint64_t only = number_from_environment("ASIO_PROACTOR_SIM_SEED", none);
   const std::uint64_t first = only == none ? 1 : only;

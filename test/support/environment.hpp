@@ -4,10 +4,17 @@
 #ifndef ASIO_PROACTOR_TEST_SUPPORT_ENVIRONMENT_HPP
 #define ASIO_PROACTOR_TEST_SUPPORT_ENVIRONMENT_HPP
 
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
 namespace test_support {
+
+inline std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
+{
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
 
 // ASIO_PROACTOR_DRIVER has another value while this lives.
 class driver_variable
