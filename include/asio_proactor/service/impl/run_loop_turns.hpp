@@ -149,7 +149,7 @@ inline void run_loop::run_operation(guard& held, thread_info& info, operation* o
   {
     take_share(info);
     // Another thread may take the next handler, or the next turn.
-    if (!ready_.empty() || !info.own.empty() || !inbox_.empty())
+    if (!ready_.empty() || !info.own.empty())
       wake_one(held);
   }
   held.unlock();
@@ -213,13 +213,9 @@ inline void run_loop::take_from_the_stuck(thread_info& info)
 {
   for (thread_info* other = inside_; other; other = other->next)
   {
-    if (other == &info || other->own.empty() ||
-        core::cheap_ticks() - other->handler_began.load(std::memory_order_relaxed) < core::ticks_in_1_ms)
-      continue;
-    queue taken;
-    other->own.give_all_to(taken);
-    taken.push(ready_);
-    ready_.push(taken);
+    if (other != &info && !other->own.empty() &&
+        core::cheap_ticks() - other->handler_began.load(std::memory_order_relaxed) >= core::ticks_in_1_ms)
+      take_back(*other);
   }
 }
 
@@ -324,9 +320,9 @@ inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
 {
   core::driver& d = proactor()->prepare_turn(limit);
   const bool sleeps = limit.nanoseconds != core::wait_limit::no_wait;
-  const bool may_sleep = !sleeps || announce_sleep();
+  const bool may_sleep = sleeps && announce_sleep();
   held.unlock();
-  if (sleeps && !(may_sleep && may_sleep_after_announcement()))
+  if (!may_sleep || !may_sleep_after_announcement())
     limit.nanoseconds = core::wait_limit::no_wait;
   d.enter(limit);
   if (sleeps)
