@@ -167,8 +167,8 @@ BOOST_AUTO_TEST_CASE(a_timer_fires_while_handlers_post_without_end)
   std::atomic<bool> is_over{false};
   for (int i = 0; i < 4; ++i)
     asio::post(ctx, endless{ctx, is_over});
-  asio::steady_timer timer(ctx, 20ms);
   const auto begin = steady::now();
+  asio::steady_timer timer(ctx, 20ms);
   steady::duration took{};
   timer.async_wait([&](error_code) {
     took = steady::now() - begin;

@@ -193,9 +193,9 @@ BOOST_AUTO_TEST_CASE(short_timer_started_while_a_long_one_is_waited_for)
 
 BOOST_AUTO_TEST_CASE(fire_on_time_while_io_is_busy)
 {
+  char out[64] = {}, in[64];
   asio::io_context ctx;
   auto [a, b] = local_pair(ctx);
-  char out[64] = {}, in[64];
   bool stop = false;
   int ticks = 0;
   std::function<void()> send = [&, b = &b] {
