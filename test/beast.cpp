@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(a_read_expires_and_closes_the_stream)
   auto [a, b] = tcp_pair(ctx);
   beast::tcp_stream stream(std::move(a));
   char in[4];
-  outcome read, next;
+  outcome read;
   stream.expires_after(2ms);
   stream.async_read_some(asio::buffer(in), read.handler());
   ctx.run();

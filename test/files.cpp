@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(opening)
   temporary_file file;
   asio::io_context ctx;
   asio::stream_file stream(ctx);
-  error_code missing, exists, again, closed;
+  error_code missing, exists, again;
   stream.open("/tmp/asio_proactor/does/not/exist", asio::file_base::read_only, missing);
   BOOST_TEST(missing == boost::system::errc::no_such_file_or_directory);
   stream.open(file.path, read_write | create | asio::file_base::exclusive, exists);

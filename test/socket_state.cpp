@@ -396,7 +396,7 @@ BOOST_AUTO_TEST_CASE(a_read_and_waits_side_by_side)
   asio::io_context ctx;
   auto [a, b] = tcp_pair(ctx);
   char in[4];
-  outcome read, wait, write;
+  outcome read, write;
   a.async_read_some(asio::buffer(in), read.handler());
   a.async_wait(tcp::socket::wait_write, write.plain());
   ctx.run_for(2ms);
