@@ -135,7 +135,7 @@ int main(int argc, char** argv)
   const std::size_t threads = bench::number_option(argc, argv, "threads", 1);
   const session_options options{buffer_size, bench::number_option(argc, argv, "once", 0) != 0,
                                 std::chrono::microseconds(bench::number_option(argc, argv, "work-us", 0))};
-  asio::io_context context;
+  bench::context context;
   if (protocol == "tcp")
   {
     stream_server<asio::ip::tcp> server(context, {asio::ip::address_v4::loopback(), 0}, options);

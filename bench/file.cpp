@@ -12,6 +12,7 @@
 
 #include "block_file.hpp"
 #include "usage_report.hpp"
+#include "run_context.hpp"
 
 #ifdef BOOST_ASIO_HAS_FILE
 
@@ -69,7 +70,7 @@ int main(int argc, char** argv)
   return bench::run_main([&] {
     const std::uint64_t limit_ns = bench::number_option(argc, argv, "ms", 1000) * 1'000'000;
     const bench::block_file file(bench::number_option(argc, argv, "direct", 0) != 0);
-    asio::io_context context;
+    bench::context context;
     reader reading(context, file.descriptor(), bench::number_option(argc, argv, "depth", 1));
     bench::stopwatch watch;
     while (watch.wall_ns() < limit_ns)

@@ -16,7 +16,10 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "release")
 RESULTS = os.path.join(ROOT, "build", "bench")
-START_LIMIT_S = 10
+NEWEST_BOOST = "1.92"
+NEWEST_STOCK = ".stock_io_uring_192"
+# The best that was found for its rings; see doc/performance.md. The environment of bench/run goes before.
+NEWEST_STOCK_SETTINGS = {"BENCH_REACTOR_IO_URING_SUBMIT_BATCH_SIZE": "1024"}
 STOP_LIMIT_S = 5
 # Load that has not ended this long after its time is hung, and the run fails.
 GRACE_S = 30
@@ -26,20 +29,42 @@ class Failure(Exception):
     """Something that was measured did not do its work."""
 
 
-def build(*targets):
-    """Configures the release preset once and builds the given targets with both cores."""
-    log = os.path.join(BUILD, "build.log")
+def newest_boost():
+    """The headers of Boost 1.92, fetched if need be, or nothing where no archive offers them."""
+    fetched = subprocess.run([os.path.join(ROOT, "test", "boost_matrix"), NEWEST_BOOST], capture_output=True, text=True)
+    if fetched.returncode:
+        print(f"stock Asio of Boost {NEWEST_BOOST} left out: {fetched.stderr.strip().splitlines()[-1]}")
+        return ""
+    return fetched.stdout.strip()
+
+
+def configure(with_newest_boost):
+    """Configures the release preset. What needs another Boost is left as it is unless asked for."""
+    newest = [f"-DASIO_PROACTOR_BENCH_NEWEST_BOOST_INCLUDE_DIR={newest_boost()}"] if with_newest_boost else []
+    logged(["cmake", "--preset", "release", *newest], "configure.log")
+
+
+def build(*targets, fresh=False):
+    """Builds the given targets of the release preset with both cores; fresh: without what was built before."""
+    if not os.path.exists(os.path.join(BUILD, "CMakeCache.txt")):
+        configure(with_newest_boost=False)
+    if fresh:
+        logged(["cmake", "--build", BUILD, "--target", "clean"], "build.log")
+    logged(["cmake", "--build", BUILD, "-j2", "--target", *targets], "build.log")
+
+
+def logged(command, name):
+    log = os.path.join(BUILD, name)
     os.makedirs(BUILD, exist_ok=True)
     with open(log, "w") as output:
-        for command in (["cmake", "--preset", "release"], ["cmake", "--build", BUILD, "-j2", "--target", *targets]):
-            if subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT).returncode:
-                sys.stderr.write(open(log).read()[-4000:])
-                raise Failure(f"{' '.join(command)} failed; see {log}")
+        ran = subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    if ran.returncode:
+        sys.stderr.write(open(log).read()[-4000:])
+        raise Failure(f"{' '.join(command)} failed; see {log}")
 
 
 def targets():
     """Names of the programs that the configured build knows."""
-    subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     listed = subprocess.run(["cmake", "--build", BUILD, "--target", "help"], capture_output=True, text=True).stdout
     return {line.split(":")[0].strip() for line in listed.splitlines() if ":" in line}
 
@@ -105,14 +130,43 @@ class Server:
         self.errors.seek(0)
         return self.errors.read()
 
+    def ended(self, seconds):
+        try:
+            self.process.wait(seconds)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def nudge(self):
+        """Makes a server that waits for I/O turn once more: under valgrind a signal does not end the waiting."""
+        if self.where.startswith("/"):
+            with socket.socket(socket.AF_UNIX) as stream:
+                stream.connect(self.where)
+            return
+        try:
+            socket.create_connection(("127.0.0.1", self.port()), timeout=1).close()
+        except ConnectionRefusedError:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+                datagram.sendto(b"x", ("127.0.0.1", self.port()))
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-        try:
-            self.process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
+        if not self.ended(STOP_LIMIT_S):
             self.process.kill()
             self.process.wait()
+
+    def stop_traced(self):
+        """Ends a server under valgrind so that it writes its profile."""
+        self.process.terminate()
+        for _ in range(20):
+            if self.ended(0.3):
+                return
+            try:
+                self.nudge()
+            except OSError:
+                pass  # It has ended just now.
+        raise Failure("the server did not end under valgrind")
 
 
 def run_bounded(command, seconds, cpu=None, **options):
@@ -261,11 +315,15 @@ def program(name, folder="bench"):
     return os.path.join(BUILD, folder, name)
 
 
-def command(name):
+def command(name, prefix=()):
     """What runs a program of the benches. NAME@DRIVER: on that driver of the library. NAME+OPTION: with --OPTION."""
     name, _, option = name.partition("+")
     made, _, driver = name.partition("@")
-    return [*(["env", f"ASIO_PROACTOR_DRIVER={driver}"] if driver else []), program(made), *([f"--{option}"] if option else [])]
+    environment = [f"ASIO_PROACTOR_DRIVER={driver}"] if driver else []
+    if made.endswith(NEWEST_STOCK):
+        environment += [f"{key}={value}" for key, value in NEWEST_STOCK_SETTINGS.items() if key not in os.environ]
+    return [*(["env", *environment] if environment else []), *prefix, program(made),
+            *([f"--{option}"] if option else [])]
 
 
 def executable(name):
@@ -306,6 +364,13 @@ def http_complete(answer):
 
 def run_load(server, arguments, milliseconds):
     return json.loads(run_bounded(load_command(server, arguments, milliseconds), milliseconds / 1000))
+
+
+def messages_and_end(server, arguments, milliseconds):
+    """Puts load on a server under valgrind, ends it and returns how many messages there were."""
+    messages = run_load(server, arguments, milliseconds)["total_messages"]
+    server.stop_traced()
+    return messages
 
 
 def count_under_load(server, arguments, milliseconds):

@@ -112,7 +112,7 @@ int main(int argc, char** argv)
 {
   bench::report_usage_on_sigterm();
   const std::size_t threads = bench::number_option(argc, argv, "threads", 1);
-  asio::io_context context{static_cast<int>(threads)};
+  bench::context context{static_cast<int>(threads)};
   server serving(context, bench::number_option(argc, argv, "page", 1024));
   std::cout << serving.port() << std::endl;
   serving.accept();

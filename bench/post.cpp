@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "measure.hpp"
+#include "run_context.hpp"
 #include "usage_report.hpp"
 
 namespace asio = boost::asio;
@@ -40,7 +41,7 @@ struct chain
 
 void run_chain(bench::stopwatch& watch)
 {
-  asio::io_context context;
+  bench::context context;
   chain work{context, chain_length};
   asio::post(context, [&work] { work.next(); });
   watch.start();
@@ -51,7 +52,7 @@ void run_chain(bench::stopwatch& watch)
 
 void run_threads(bench::stopwatch& watch)
 {
-  asio::io_context context;
+  bench::context context;
   std::atomic<std::uint64_t> done{0};
   auto guard = asio::make_work_guard(context);
   std::thread first([&] { context.run(); }), second([&] { context.run(); });
@@ -88,7 +89,7 @@ struct strand_chain
 
 void run_strands(bench::stopwatch& watch)
 {
-  asio::io_context context;
+  bench::context context;
   std::vector<std::unique_ptr<strand_chain>> chains;
   for (std::uint64_t i = 0; i < strand_chains; ++i)
   {

@@ -5,12 +5,32 @@
 #define ASIO_PROACTOR_BENCH_RUN_CONTEXT_HPP
 
 #include <boost/asio/io_context.hpp>
+#include <boost/version.hpp>
+
+#if BOOST_VERSION >= 109200
+# include <boost/asio/config.hpp>
+#endif
 
 #include <cstddef>
 #include <thread>
 #include <vector>
 
 namespace bench {
+
+// Where Asio can be configured at run time, variables such as BENCH_REACTOR_IO_URING_RING_SIZE do it, and the hint is one of them.
+class context : public boost::asio::io_context
+{
+public:
+#if BOOST_VERSION >= 109200
+  explicit context(int = BOOST_ASIO_CONCURRENCY_HINT_DEFAULT)
+    : boost::asio::io_context(boost::asio::config_from_env("bench"))
+  {}
+#else
+  explicit context(int concurrency_hint = BOOST_ASIO_CONCURRENCY_HINT_DEFAULT)
+    : boost::asio::io_context(concurrency_hint)
+  {}
+#endif
+};
 
 // The calling thread is one of them.
 inline void run_on_threads(boost::asio::io_context& context, std::size_t threads)

@@ -11,6 +11,7 @@
 
 #include <vector>
 
+#include "run_context.hpp"
 #include "timer_phases.hpp"
 
 namespace asio = boost::asio;
@@ -52,7 +53,7 @@ public:
   }
 
 private:
-  asio::io_context context_;
+  bench::context context_;
   std::vector<asio::steady_timer> timers_;
   bench::times_away away_;
   std::size_t aborted_ = 0, fired_ = 0;

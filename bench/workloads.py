@@ -9,29 +9,17 @@ import tempfile
 from dataclasses import dataclass
 
 import harness
+import instructions
+from results import BYTES, CALLS, CPU, RATE, STOCK, Goal
 
-RATE = "messages_per_second"
-CPU = "server_cpu_us_per_message"
-BYTES = "bytes_per_connection"
-CALLS = "system_calls_per_message"
-HIGHER_IS_BETTER = {RATE}
 SCRATCH = tempfile.TemporaryDirectory(prefix="asio_proactor-bench-")
 NUMBERS = itertools.count()
-STOCK = ("stock_epoll", "stock_io_uring")
+URING_STOCK = tuple(name for name in STOCK if "io_uring" in name)
 VARIANTS = (*STOCK, "drop_in", "drop_in_epoll")
 # How the program of a variant is started: see harness.command().
 STARTS = {"drop_in_epoll": "drop_in@epoll", "drop_in_one_thread": "drop_in+threads=1"}
 THREADED = (*STOCK, "drop_in", "drop_in_one_thread")
 EVERY_VARIANT = (*STOCK, "drop_in", *STARTS)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A variant's metric against another's ("stock": the better of the two), or against a plain limit."""
-    metric: str
-    factor: float
-    against: str = ""
-    of: str = "drop_in"
 
 
 def faster_than_stock(factor):
@@ -63,18 +51,18 @@ class Workload:
         made = {variant: f"{self.source}.{STARTS.get(variant, variant)}" for variant in self.variants}
         return {**made, "floor": self.floor} if self.floor else made
 
-    def files(self, variants=(*EVERY_VARIANT, "floor")):
-        """The executables of the given variants."""
-        return {harness.executable(made) for name, made in self.programs().items() if name in variants}
-
     def cpu(self):
         return os.sched_getaffinity(0) if self.every_core else harness.server_cpu()
 
     def helpers(self):
         return ()
 
-    def serve(self, program):
-        return harness.Server([*harness.command(program), *self.server], self.cpu())
+    def serve(self, program, prefix=()):
+        return harness.Server([*harness.command(program, prefix), *self.server], self.cpu())
+
+    def count_instructions(self, program):
+        """Figures that valgrind counts, per message; none where the program does other work beside."""
+        return instructions.per_message(lambda prefix, milliseconds: self.messages(program, prefix, milliseconds))
 
 
 @dataclass(frozen=True)
@@ -84,10 +72,10 @@ class Echo(Workload):
     def helpers(self):
         return ("floor_load",)
 
-    def serve(self, program):
+    def serve(self, program, prefix=()):
         # A name that is used once, so that nothing has to be removed between two servers.
         path = os.path.join(SCRATCH.name, f"{next(NUMBERS)}.sock")
-        return harness.Server([*harness.command(program), f"--path={path}", *self.server], self.cpu())
+        return harness.Server([*harness.command(program, prefix), f"--path={path}", *self.server], self.cpu())
 
     def measure(self, program, milliseconds):
         with self.serve(program) as server:
@@ -96,6 +84,10 @@ class Echo(Workload):
     def count(self, program, milliseconds):
         with self.serve(program) as server:
             return harness.count_under_load(server, self.load, milliseconds)
+
+    def messages(self, program, prefix, milliseconds):
+        with self.serve(program, prefix) as server:
+            return harness.messages_and_end(server, self.load, milliseconds)
 
 
 @dataclass(frozen=True)
@@ -118,6 +110,10 @@ class Http(Workload):
         with self.serve(program) as server:
             return harness.count_under_load(server, self.load(server), milliseconds)
 
+    def messages(self, program, prefix, milliseconds):
+        with self.serve(program, prefix) as server:
+            return harness.messages_and_end(server, self.load(server), milliseconds)
+
 
 @dataclass(frozen=True)
 class Wrk(Workload):
@@ -133,10 +129,14 @@ class Wrk(Workload):
         with self.serve(program) as server:
             return harness.count_under_wrk(server, self.connections, 1)
 
+    def count_instructions(self, program):
+        return {}  # As many as with the project's own load.
+
 
 @dataclass(frozen=True)
 class Program(Workload):
     """A program that loads itself and prints its own figures; its correctness is its exit status."""
+    does_one_thing: bool = True
 
     def measure(self, program, milliseconds):
         command = [*harness.command(program), f"--ms={milliseconds}", *self.server]
@@ -144,6 +144,13 @@ class Program(Workload):
 
     def count(self, program, milliseconds):
         return None
+
+    def messages(self, program, prefix, milliseconds):
+        command = [*harness.command(program, prefix), f"--ms={milliseconds}", *self.server]
+        return json.loads(harness.run_bounded(command, milliseconds / 1000, self.cpu()))["messages"]
+
+    def count_instructions(self, program):
+        return super().count_instructions(program) if self.does_one_thing else {}
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,9 @@ class Memory(Workload):
             for each in first + rest:
                 each.close()
         return {BYTES: grown / self.connections}
+
+    def count_instructions(self, program):
+        return {}
 
     @staticmethod
     def connect(server, count):
@@ -193,7 +203,7 @@ def file(name, title, depth, times_stock, of_floor, more=()):
     # Asio has no files on epoll, so its io_uring backend is the only stock.
     return Program(name, f"random reads of 4 KiB, {title}", "file", "floor_file",
                    (faster_than_stock(times_stock), Goal(RATE, of_floor, "floor")), (f"--depth={depth}", *more),
-                   "read", ("stock_io_uring", "drop_in", "drop_in_epoll"))
+                   "read", (*URING_STOCK, "drop_in", "drop_in_epoll"))
 
 
 WORKLOADS = (
@@ -224,7 +234,8 @@ WORKLOADS = (
             goals=(faster_than_stock(4),), server=("--mode=threads",), unit="handler", every_core=True),
     Program("post_strands", "handlers that jump between two strands, 16 chains, two threads in run()", "post",
             goals=(faster_than_stock(1),), server=("--mode=strands",), unit="handler", every_core=True),
-    *(Program(f"timers_{phase}", f"200 000 timers {what}", "timers", "floor_timers", (faster_than_stock(4),), (f"--phase={phase}",), "timer")
+    *(Program(f"timers_{phase}", f"200 000 timers {what}", "timers", "floor_timers", (faster_than_stock(4),), (f"--phase={phase}",), "timer",
+              does_one_thing=False)
       for phase, what in (("arm", "armed"), ("rearm", "armed again"), ("cancel", "cancelled"))),
     file("file_1", "cached, 1 in flight", 1, 1.7, 0.9),
     file("file_32", "cached, 32 in flight", 32, 2.8, 0.9),
