@@ -126,6 +126,7 @@ struct operation
   bool poll_first_ = false;       // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
   bool retry_aborted_ = false;    // accept: a connection that died in the backlog is not the caller's concern.
   bool restarted_ = false;        // connect: EISCONN means that the first attempt succeeded.
+  bool zero_means_end_ = false;   // For its creator: nothing read is the end of the stream.
   bool result_is_moot_ = false;   // Its descriptor was closed first: it ends as cancelled, whatever it did.
 
   operation() = default;

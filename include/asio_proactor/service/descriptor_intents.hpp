@@ -21,52 +21,66 @@ struct transfer_codes
 constexpr transfer_codes read_codes = {core::opcode::read, core::opcode::read_vector, core::opcode::read_fixed};
 constexpr transfer_codes write_codes = {core::opcode::write, core::opcode::write_vector, core::opcode::write_fixed};
 
+/// The buffers of a descriptor's transfer: one directly, several as vectors.
+template <class Buffer, class Sequence, bool IsSingle = transfer_buffers<Buffer, Sequence>::is_single>
+class descriptor_buffers
+{
+public:
+  explicit descriptor_buffers(const Sequence& sequence) : buffers_(sequence) {}
+
+  void describe(core::operation& op, const Sequence&, const transfer_codes& codes, std::uint64_t offset)
+  {
+    op.code_ = codes.several;
+    op.args_.vector = {buffers_.vectors(), buffers_.count(), offset};
+  }
+
+  void validate() const { buffers_.validate(); }
+
+private:
+  transfer_buffers<Buffer, Sequence> buffers_;
+};
+
+template <class Buffer, class Sequence>
+class descriptor_buffers<Buffer, Sequence, true> : public single_buffer<Buffer, Sequence>
+{
+public:
+  using single_buffer<Buffer, Sequence>::single_buffer;
+
+  void describe(core::operation& op, const Sequence& sequence, const transfer_codes& codes, std::uint64_t offset)
+  {
+    op.code_ = this->is_registered ? codes.registered : codes.one;
+    op.args_ = one_buffer(this->vector(sequence), offset);
+    if constexpr (single_buffer<Buffer, Sequence>::is_registered)
+      op.flags_ = this->registered_index(sequence);
+  }
+};
+
 /// read, write and their relatives with vectors, offsets and registered buffers.
 /** Buffer is asio::mutable_buffer to read and asio::const_buffer to write. */
 template <class Buffer, class Sequence>
-class descriptor_transfer_intent
+class descriptor_transfer_intent : private descriptor_buffers<Buffer, Sequence>
 {
+  using buffers = descriptor_buffers<Buffer, Sequence>;
+
 public:
-  using buffers = transfer_buffers<Buffer, Sequence>;
-
   static constexpr bool is_read = std::is_same_v<Buffer, asio::mutable_buffer>;
-  static constexpr transfer_codes codes = is_read ? read_codes : write_codes;
 
-  descriptor_transfer_intent(int fd, const Sequence& sequence, std::uint64_t offset = core::current_position)
-    : fd_(fd),
-      offset_(offset),
-      zero_means_end_(is_read && !buffers::all_empty(sequence)),
-      buffers_(sequence)
-  {}
-
-  void prepare(core::operation& op)
+  descriptor_transfer_intent(core::operation& op, int fd, const Sequence& sequence,
+                             std::uint64_t offset = core::current_position)
+    : buffers(sequence)
   {
-    op.fd_ = fd_;
-    if constexpr (buffers::is_single)
-    {
-      op.code_ = buffers::is_registered ? codes.registered : codes.one;
-      op.args_ = one_buffer(buffers_.single(), offset_);
-      if constexpr (buffers::is_registered)
-        op.flags_ = buffers_.registered_index();
-    }
-    else
-    {
-      op.code_ = codes.several;
-      op.args_.vector = {buffers_.vectors(), buffers_.count(), offset_};
-    }
+    op.fd_ = fd;
+    op.zero_means_end_ = is_read && !is_empty(sequence);
+    buffers::describe(op, sequence, is_read ? read_codes : write_codes, offset);
   }
+
+  static bool is_empty(const Sequence& sequence) { return transfer_buffers<Buffer, Sequence>::all_empty(sequence); }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
   {
-    buffers_.validate();
-    return transfer_outcome(op, bytes, zero_means_end_);
+    buffers::validate();
+    return transfer_outcome(op, bytes);
   }
-
-private:
-  int fd_;
-  std::uint64_t offset_;
-  bool zero_means_end_;
-  buffers buffers_;
 };
 
 } // namespace asio_proactor::service

@@ -316,7 +316,7 @@ protected:
                       Handler& handler, const IoExecutor& io_executor)
   {
     using intent = descriptor_transfer_intent<Buffer, Sequence>;
-    const unless_empty_and_when_ready before_start = {intent::buffers::all_empty(sequence), native_non_blocking(impl)};
+    const unless_empty_and_when_ready before_start = {intent::is_empty(sequence), native_non_blocking(impl)};
     start<transfer_operation<intent, Handler, IoExecutor>>(
       impl, intent::is_read ? core::direction::read : core::direction::write, function, handler, io_executor,
       before_start, impl.descriptor_, sequence, offset);

@@ -8,35 +8,39 @@
 
 #include <asio_proactor/service/handler_support.hpp>
 #include <asio_proactor/service/io_operation.hpp>
+#include <asio_proactor/service/operation_memory.hpp>
 #include <utility>
 
 namespace asio_proactor::service {
 
 /// Completes with void(error_code).
 /**
- * Intent is the part that depends on the operation and not on the handler. It is constructible from the arguments after
- * the executor, and has
- * - void prepare(core::operation&): writes code, descriptor, flags and arguments;
+ * Intent is the part that depends on the operation and not on the handler. It is constructible from the core's operation, into
+ * which it writes code, descriptor, flags and arguments, and the arguments after the executor, and has
  * - error_code outcome(core::operation&, std::size_t& bytes): what the handler is told;
- * - void deliver(error_code&): hands over what the operation produced, called only if a handler is going to run.
+ * - void deliver(error_code&): hands over what the operation produced, called only if a handler is going to run;
+ * - bool has_memory_of_its_own: see there.
+ *
+ * Work says how the handler is called. Intent and Work are bases because most of them are empty.
  */
-template <class Intent, class Handler, class IoExecutor>
-class plain_operation : public io_operation
+template <class Intent, class Handler, class IoExecutor, class Work = asio_detail::handler_work<Handler, IoExecutor>>
+class plain_operation : public io_operation, private Intent, private Work
 {
 public:
-  BOOST_ASIO_DEFINE_HANDLER_PTR(plain_operation);
+  /// The same for a handler that is called without its executor.
+  using direct = plain_operation<Intent, Handler, IoExecutor, direct_work<Handler>>;
+
+  using ptr = typename operation_memory<plain_operation, Handler, Intent::has_memory_of_its_own>::ptr;
 
   template <class... Arguments>
   plain_operation(Handler& handler, const IoExecutor& io_executor, Arguments&&... arguments)
     : io_operation(&plain_operation::do_complete),
-      intent_(std::forward<Arguments>(arguments)...),
-      handler_(std::move(handler)),
-      work_(handler_, io_executor)
-  {
-    intent_.prepare(*this);
-  }
+      Intent(static_cast<core::operation&>(*this), std::forward<Arguments>(arguments)...),
+      Work(handler, io_executor),
+      handler_(std::move(handler))
+  {}
 
-  Intent& intent() { return intent_; }
+  Intent& intent() { return *this; }
 
   /// Complete in the initiating function, on the handler's immediate executor.
   static void complete_at_once(plain_operation* op, const IoExecutor& io_executor)
@@ -58,12 +62,12 @@ private:
     ptr p = {std::addressof(o->handler_), o, o};
 
     std::size_t bytes = 0;
-    error_code ec = o->intent_.outcome(*o, bytes);
+    error_code ec = o->intent().outcome(*o, bytes);
     if (is_called)
-      o->intent_.deliver(ec);
+      o->intent().deliver(ec);
 
     BOOST_ASIO_HANDLER_COMPLETION((*o));
-    asio_detail::handler_work<Handler, IoExecutor> w(std::move(o->work_));
+    Work w(std::move(static_cast<Work&>(*o)));
     BOOST_ASIO_ERROR_LOCATION(ec);
 
     // The memory is given back before the upcall, and the handler may own what the memory came from, so it moves out.
@@ -80,29 +84,28 @@ private:
     }
   }
 
-  Intent intent_;
   Handler handler_;
-  asio_detail::handler_work<Handler, IoExecutor> work_;
 };
 
-/// Completes with void(error_code, std::size_t). Intent as for plain_operation, without deliver().
-template <class Intent, class Handler, class IoExecutor>
-class transfer_operation : public io_operation
+/// Completes with void(error_code, std::size_t). Intent as for plain_operation, without what follows outcome().
+template <class Intent, class Handler, class IoExecutor, class Work = asio_detail::handler_work<Handler, IoExecutor>>
+class transfer_operation : public io_operation, private Intent, private Work
 {
 public:
+  /// As in plain_operation.
+  using direct = transfer_operation<Intent, Handler, IoExecutor, direct_work<Handler>>;
+
   BOOST_ASIO_DEFINE_HANDLER_PTR(transfer_operation);
 
   template <class... Arguments>
   transfer_operation(Handler& handler, const IoExecutor& io_executor, Arguments&&... arguments)
     : io_operation(&transfer_operation::do_complete),
-      intent_(std::forward<Arguments>(arguments)...),
-      handler_(std::move(handler)),
-      work_(handler_, io_executor)
-  {
-    intent_.prepare(*this);
-  }
+      Intent(static_cast<core::operation&>(*this), std::forward<Arguments>(arguments)...),
+      Work(handler, io_executor),
+      handler_(std::move(handler))
+  {}
 
-  Intent& intent() { return intent_; }
+  Intent& intent() { return *this; }
 
   /// As in plain_operation.
   static void complete_at_once(transfer_operation* op, const IoExecutor& io_executor)
@@ -123,10 +126,10 @@ private:
     ptr p = {std::addressof(o->handler_), o, o};
 
     std::size_t bytes = 0;
-    error_code ec = o->intent_.outcome(*o, bytes);
+    error_code ec = o->intent().outcome(*o, bytes);
 
     BOOST_ASIO_HANDLER_COMPLETION((*o));
-    asio_detail::handler_work<Handler, IoExecutor> w(std::move(o->work_));
+    Work w(std::move(static_cast<Work&>(*o)));
     BOOST_ASIO_ERROR_LOCATION(ec);
 
     // As in plain_operation: first the memory, then the upcall.
@@ -143,9 +146,7 @@ private:
     }
   }
 
-  Intent intent_;
   Handler handler_;
-  asio_detail::handler_work<Handler, IoExecutor> work_;
 };
 
 } // namespace asio_proactor::service

@@ -16,7 +16,7 @@ template <class Protocol, class PeerIoExecutor, class Handler, class IoExecutor>
 class move_accept_operation : public io_operation
 {
 public:
-  BOOST_ASIO_DEFINE_HANDLER_PTR(move_accept_operation);
+  using ptr = typename operation_memory<move_accept_operation, Handler, true>::ptr;
 
   using peer_socket_type = typename Protocol::socket::template rebind_executor<PeerIoExecutor>::other;
 
@@ -25,12 +25,10 @@ public:
                         typename Protocol::endpoint* peer_endpoint)
     : io_operation(&move_accept_operation::do_complete),
       peer_(peer_executor),
-      intent_(fd, state, peer_, protocol, peer_endpoint),
+      intent_(*this, fd, state, peer_, protocol, peer_endpoint),
       handler_(std::move(handler)),
       work_(handler_, io_executor)
-  {
-    intent_.prepare(*this);
-  }
+  {}
 
   /// As in plain_operation.
   static void complete_at_once(move_accept_operation* op, const IoExecutor& io_executor)

@@ -17,121 +17,105 @@ namespace socket_ops = asio_detail::socket_ops;
 using message_flags = asio::socket_base::message_flags;
 
 /// What a plain transfer reports: the kernel's result, unless a stream has ended.
-inline error_code transfer_outcome(const core::operation& op, std::size_t& bytes, bool zero_means_end = false)
+inline error_code transfer_outcome(const core::operation& op, std::size_t& bytes)
 {
   if (op.result_ > 0)
     bytes = static_cast<std::size_t>(op.result_);
-  if (op.result_ == 0 && zero_means_end)
+  if (op.result_ == 0 && op.zero_means_end_)
     return asio::error::eof;
   return to_error_code(op.result_);
 }
 
-struct no_header
-{};
-
-/// A header is only there where the call needs one: it is as large as the rest of a small operation.
-template <class Buffers>
-using header_if_needed = std::conditional_t<Buffers::is_single, no_header, ::msghdr>;
-
-/// recv: one buffer directly, several through a message header.
-template <class Sequence>
-class receive_intent
+/// The buffers of a stream's or a connected datagram socket's transfer: one directly, several through a message header.
+template <class Buffer, class Sequence, bool IsSingle = transfer_buffers<Buffer, Sequence>::is_single>
+class plain_buffers
 {
 public:
-  using buffers = transfer_buffers<asio::mutable_buffer, Sequence>;
+  explicit plain_buffers(const Sequence& sequence) : buffers_(sequence) {}
 
-  receive_intent(int fd, socket_ops::state_type state, const Sequence& sequence, message_flags flags)
-    : fd_(fd),
-      flags_(flags),
-      // Reading nothing from a stream is no end of it.
-      is_stream_((state & socket_ops::stream_oriented) != 0 && !buffers::all_empty(sequence)),
-      buffers_(sequence)
-  {}
-
-  void prepare(core::operation& op)
+  void describe(core::operation& op, const Sequence&, core::opcode, core::opcode several)
   {
-    op.fd_ = fd_;
-    op.flags_ = flags_;
-    if constexpr (buffers::is_single)
-    {
-      op.code_ = core::opcode::receive;
-      op.args_ = one_buffer(buffers_.single());
-      if constexpr (buffers::is_registered)
-        if (flags_ == 0)
-        {
-          op.code_ = core::opcode::read_fixed;
-          op.flags_ = buffers_.registered_index();
-        }
-    }
-    else
-    {
-      header_.msg_iov = buffers_.vectors();
-      header_.msg_iovlen = buffers_.count();
-      op.code_ = core::opcode::receive_message;
-      op.args_.message = {&header_};
-    }
+    header_.msg_iov = buffers_.vectors();
+    header_.msg_iovlen = buffers_.count();
+    op.code_ = several;
+    op.args_.message = {&header_};
+  }
+
+  void validate() const { buffers_.validate(); }
+
+private:
+  transfer_buffers<Buffer, Sequence> buffers_;
+  ::msghdr header_{};
+};
+
+template <class Buffer, class Sequence>
+class plain_buffers<Buffer, Sequence, true> : public single_buffer<Buffer, Sequence>
+{
+public:
+  using single_buffer<Buffer, Sequence>::single_buffer;
+
+  void describe(core::operation& op, const Sequence& sequence, core::opcode one, core::opcode)
+  {
+    op.code_ = one;
+    op.args_ = one_buffer(this->vector(sequence));
+  }
+};
+
+/// recv.
+template <class Sequence>
+class receive_intent : private plain_buffers<asio::mutable_buffer, Sequence>
+{
+  using buffers = plain_buffers<asio::mutable_buffer, Sequence>;
+
+public:
+  receive_intent(core::operation& op, int fd, socket_ops::state_type state, const Sequence& sequence,
+                 message_flags flags)
+    : buffers(sequence)
+  {
+    op.fd_ = fd;
+    op.flags_ = flags;
+    // Reading nothing from a stream is no end of it.
+    op.zero_means_end_ = (state & socket_ops::stream_oriented) != 0 &&
+                         !transfer_buffers<asio::mutable_buffer, Sequence>::all_empty(sequence);
+    buffers::describe(op, sequence, core::opcode::receive, core::opcode::receive_message);
+    if constexpr (asio_detail::buffer_sequence_adapter<asio::mutable_buffer, Sequence>::is_registered_buffer)
+      if (flags == 0)
+      {
+        op.code_ = core::opcode::read_fixed;
+        op.flags_ = buffers::registered_index(sequence);
+      }
   }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
   {
-    buffers_.validate();
-    return transfer_outcome(op, bytes, is_stream_);
+    buffers::validate();
+    return transfer_outcome(op, bytes);
   }
-
-private:
-  int fd_;
-  message_flags flags_;
-  bool is_stream_;
-  buffers buffers_;
-  header_if_needed<buffers> header_{};
 };
 
-/// send: one buffer directly, several through a message header.
+/// send.
 /**
  * A registered buffer is sent like any other: the kernel offers fixed buffers to sockets only through write, which
  * raises SIGPIPE, and a copying send would gain nothing from them.
  */
 template <class Sequence>
-class send_intent
+class send_intent : private plain_buffers<asio::const_buffer, Sequence>
 {
+  using buffers = plain_buffers<asio::const_buffer, Sequence>;
+
 public:
-  using buffers = transfer_buffers<asio::const_buffer, Sequence>;
-
-  send_intent(int fd, const Sequence& sequence, message_flags flags)
-    : fd_(fd),
-      flags_(flags | MSG_NOSIGNAL),
-      buffers_(sequence)
-  {}
-
-  void prepare(core::operation& op)
+  send_intent(core::operation& op, int fd, const Sequence& sequence, message_flags flags) : buffers(sequence)
   {
-    op.fd_ = fd_;
-    op.flags_ = flags_;
-    if constexpr (buffers::is_single)
-    {
-      op.code_ = core::opcode::send;
-      op.args_ = one_buffer(buffers_.single());
-    }
-    else
-    {
-      header_.msg_iov = buffers_.vectors();
-      header_.msg_iovlen = buffers_.count();
-      op.code_ = core::opcode::send_message;
-      op.args_.message = {&header_};
-    }
+    op.fd_ = fd;
+    op.flags_ = flags | MSG_NOSIGNAL;
+    buffers::describe(op, sequence, core::opcode::send, core::opcode::send_message);
   }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
   {
-    buffers_.validate();
+    buffers::validate();
     return transfer_outcome(op, bytes);
   }
-
-private:
-  int fd_;
-  message_flags flags_;
-  buffers buffers_;
-  header_if_needed<buffers> header_{};
 };
 
 /// recvmsg that also reports the message's flags.
@@ -141,22 +125,17 @@ class receive_with_flags_intent
 public:
   using buffers = transfer_buffers<asio::mutable_buffer, Sequence>;
 
-  receive_with_flags_intent(int fd, socket_ops::state_type state, const Sequence& sequence, message_flags in_flags,
-                            message_flags& out_flags)
-    : fd_(fd),
-      in_flags_(in_flags),
-      out_flags_(out_flags),
-      is_stream_((state & socket_ops::stream_oriented) != 0),
+  receive_with_flags_intent(core::operation& op, int fd, socket_ops::state_type state, const Sequence& sequence,
+                            message_flags in_flags, message_flags& out_flags)
+    : out_flags_(out_flags),
       buffers_(sequence)
-  {}
-
-  void prepare(core::operation& op)
   {
     header_.msg_iov = buffers_.vectors();
     header_.msg_iovlen = buffers_.count();
     op.code_ = core::opcode::receive_message;
-    op.fd_ = fd_;
-    op.flags_ = in_flags_;
+    op.fd_ = fd;
+    op.flags_ = in_flags;
+    op.zero_means_end_ = (state & socket_ops::stream_oriented) != 0;
     op.args_.message = {&header_};
   }
 
@@ -164,14 +143,11 @@ public:
   {
     buffers_.validate();
     out_flags_ = op.result_ < 0 ? 0 : header_.msg_flags;
-    return transfer_outcome(op, bytes, is_stream_);
+    return transfer_outcome(op, bytes);
   }
 
 private:
-  int fd_;
-  message_flags in_flags_;
   message_flags& out_flags_;
-  bool is_stream_;
   buffers buffers_;
   ::msghdr header_{};
 };
@@ -183,22 +159,17 @@ class receive_from_intent
 public:
   using buffers = transfer_buffers<asio::mutable_buffer, Sequence>;
 
-  receive_from_intent(int fd, const Sequence& sequence, Endpoint& sender, message_flags flags)
-    : fd_(fd),
-      flags_(flags),
-      sender_(sender),
+  receive_from_intent(core::operation& op, int fd, const Sequence& sequence, Endpoint& sender, message_flags flags)
+    : sender_(sender),
       buffers_(sequence)
-  {}
-
-  void prepare(core::operation& op)
   {
     header_.msg_name = sender_.data();
     header_.msg_namelen = static_cast<::socklen_t>(sender_.capacity());
     header_.msg_iov = buffers_.vectors();
     header_.msg_iovlen = buffers_.count();
     op.code_ = core::opcode::receive_message;
-    op.fd_ = fd_;
-    op.flags_ = flags_;
+    op.fd_ = fd;
+    op.flags_ = flags;
     op.args_.message = {&header_};
   }
 
@@ -211,8 +182,6 @@ public:
   }
 
 private:
-  int fd_;
-  message_flags flags_;
   Endpoint& sender_;
   buffers buffers_;
   ::msghdr header_{};
@@ -225,22 +194,18 @@ class send_to_intent
 public:
   using buffers = transfer_buffers<asio::const_buffer, Sequence>;
 
-  send_to_intent(int fd, const Sequence& sequence, const Endpoint& destination, message_flags flags)
-    : fd_(fd),
-      flags_(flags | MSG_NOSIGNAL),
-      destination_(destination),
+  send_to_intent(core::operation& op, int fd, const Sequence& sequence, const Endpoint& destination,
+                 message_flags flags)
+    : destination_(destination),
       buffers_(sequence)
-  {}
-
-  void prepare(core::operation& op)
   {
     header_.msg_name = destination_.data();
     header_.msg_namelen = static_cast<::socklen_t>(destination_.size());
     header_.msg_iov = buffers_.vectors();
     header_.msg_iovlen = buffers_.count();
     op.code_ = core::opcode::send_message;
-    op.fd_ = fd_;
-    op.flags_ = flags_;
+    op.fd_ = fd;
+    op.flags_ = flags | MSG_NOSIGNAL;
     op.args_.message = {&header_};
   }
 
@@ -251,8 +216,6 @@ public:
   }
 
 private:
-  int fd_;
-  message_flags flags_;
   Endpoint destination_;
   buffers buffers_;
   ::msghdr header_{};
@@ -262,22 +225,18 @@ private:
 class wait_intent
 {
 public:
-  wait_intent(int fd, unsigned events) : fd_(fd), events_(events) {}
+  static constexpr bool has_memory_of_its_own = false;
 
-  void prepare(core::operation& op)
+  wait_intent(core::operation& op, int fd, unsigned events)
   {
     op.code_ = core::opcode::poll;
-    op.fd_ = fd_;
-    op.args_.events = events_;
+    op.fd_ = fd;
+    op.args_.events = events;
   }
 
   // Which events came is not the handler's business: an error shows when the program uses the descriptor.
   error_code outcome(core::operation& op, std::size_t&) { return to_error_code(op.result_); }
   void deliver(error_code&) {}
-
-private:
-  int fd_;
-  unsigned events_;
 };
 
 /// connect.
@@ -285,12 +244,12 @@ template <class Endpoint>
 class connect_intent
 {
 public:
-  connect_intent(int fd, const Endpoint& peer) : fd_(fd), peer_(peer) {}
+  static constexpr bool has_memory_of_its_own = false;
 
-  void prepare(core::operation& op)
+  connect_intent(core::operation& op, int fd, const Endpoint& peer) : peer_(peer)
   {
     op.code_ = core::opcode::connect;
-    op.fd_ = fd_;
+    op.fd_ = fd;
     op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_.data())), nullptr,
                         static_cast<::socklen_t>(peer_.size())};
   }
@@ -299,7 +258,6 @@ public:
   void deliver(error_code&) {}
 
 private:
-  int fd_;
   Endpoint peer_;
 };
 
@@ -308,22 +266,19 @@ template <class Protocol, class Socket>
 class accept_intent
 {
 public:
+  static constexpr bool has_memory_of_its_own = true;
+
   using endpoint_type = typename Protocol::endpoint;
 
-  accept_intent(int fd, socket_ops::state_type state, Socket& peer, const Protocol& protocol,
+  accept_intent(core::operation& op, int fd, socket_ops::state_type state, Socket& peer, const Protocol& protocol,
                 endpoint_type* peer_endpoint)
-    : fd_(fd),
-      state_(state),
-      peer_(peer),
+    : peer_(peer),
       protocol_(protocol),
       peer_endpoint_(peer_endpoint)
-  {}
-
-  void prepare(core::operation& op)
   {
     op.code_ = core::opcode::accept;
-    op.fd_ = fd_;
-    op.retry_aborted_ = (state_ & socket_ops::enable_connection_aborted) == 0;
+    op.fd_ = fd;
+    op.retry_aborted_ = (state & socket_ops::enable_connection_aborted) == 0;
     op.args_.address = {nullptr, nullptr, 0};
     if (peer_endpoint_)
       op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_endpoint_->data())), &address_size_,
@@ -355,8 +310,6 @@ public:
   }
 
 private:
-  int fd_;
-  socket_ops::state_type state_;
   bool is_refused_ = false;
   ::socklen_t address_size_ = 0;
   asio_detail::socket_holder new_socket_;

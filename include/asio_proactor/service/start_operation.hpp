@@ -46,15 +46,10 @@ enum class begin
   complete_at_once
 };
 
-/// Allocate Operation with the handler's allocator, connect its cancellation slot, and start it.
-/**
- * @param arguments What Operation's intent is constructed from.
- * @param before_start Called with the new operation; returns how it begins.
- */
 template <class Operation, class Handler, class IoExecutor, class BeforeStart, class... Arguments>
-void start_operation(engine& e, core::io_object* object, core::direction d, const tracked_object& tracked,
-                     Handler& handler, const IoExecutor& io_executor, BeforeStart before_start,
-                     Arguments&&... arguments)
+void start_operation_as(engine& e, core::io_object* object, core::direction d, const tracked_object& tracked,
+                        Handler& handler, const IoExecutor& io_executor, BeforeStart before_start,
+                        Arguments&&... arguments)
 {
   const bool continues = is_continuation(handler);
   auto slot = asio::get_associated_cancellation_slot(handler);
@@ -80,6 +75,35 @@ void start_operation(engine& e, core::io_object* object, core::direction d, cons
     Operation::complete_at_once(op, io_executor);
   else
     e.complete_at_once(op, continues);
+}
+
+/// Whether Operation can do without the executors that it would keep.
+template <class Operation, class Handler, class IoExecutor, class = void>
+struct has_direct_form : std::false_type
+{};
+
+template <class Operation, class Handler, class IoExecutor>
+struct has_direct_form<Operation, Handler, IoExecutor, std::void_t<typename Operation::direct>>
+  : std::bool_constant<may_be_called_directly<Handler, IoExecutor> &&
+                       !has_immediate_executor<Handler, IoExecutor>::value>
+{};
+
+/// Allocate Operation with the handler's allocator, connect its cancellation slot, and start it.
+/**
+ * @param arguments What Operation's intent is constructed from.
+ * @param before_start Called with the new operation; returns how it begins.
+ */
+template <class Operation, class Handler, class IoExecutor, class BeforeStart, class... Arguments>
+void start_operation(engine& e, core::io_object* object, core::direction d, const tracked_object& tracked,
+                     Handler& handler, const IoExecutor& io_executor, BeforeStart before_start,
+                     Arguments&&... arguments)
+{
+  if constexpr (has_direct_form<Operation, Handler, IoExecutor>::value)
+    if (is_called_directly(handler, io_executor))
+      return start_operation_as<typename Operation::direct>(e, object, d, tracked, handler, io_executor, before_start,
+                                                            std::forward<Arguments>(arguments)...);
+  start_operation_as<Operation>(e, object, d, tracked, handler, io_executor, before_start,
+                                std::forward<Arguments>(arguments)...);
 }
 
 /// For operations that always go to the kernel.

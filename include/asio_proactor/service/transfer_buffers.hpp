@@ -66,7 +66,6 @@ class transfer_buffers
 
 public:
   static constexpr bool is_single = adapter::is_single_buffer;
-  static constexpr bool is_registered = adapter::is_registered_buffer;
 
   explicit transfer_buffers(const Sequence& sequence) : sequence_(sequence)
   {
@@ -95,8 +94,6 @@ public:
 
   /// Only for a sequence that is a single buffer.
   const ::iovec& single() const { return few_[0]; }
-
-  int registered_index() const { return static_cast<int>(adapter(sequence_).registered_id().native_handle()); }
 
   /// Under BOOST_ASIO_ENABLE_BUFFER_DEBUGGING: fail if the program has invalidated a buffer meanwhile.
   void validate() const
@@ -132,13 +129,50 @@ private:
   std::size_t count_ = 0;
 };
 
-/// The arguments of a call on one buffer without an offset.
+/// The arguments of a call on one buffer.
 inline core::operation::arguments one_buffer(const ::iovec& v, std::uint64_t offset = core::current_position)
 {
   core::operation::arguments a;
   a.buffer = {v.iov_base, v.iov_len, offset};
   return a;
 }
+
+/// A sequence that is one buffer owns no memory, so its operation has the buffer among its arguments and keeps nothing here.
+/** Buffer is asio::mutable_buffer or asio::const_buffer. */
+template <class Buffer, class Sequence>
+class single_buffer
+{
+  using adapter = asio_detail::buffer_sequence_adapter<Buffer, Sequence>;
+
+public:
+  static constexpr bool is_registered = adapter::is_registered_buffer;
+
+#if defined(BOOST_ASIO_ENABLE_BUFFER_DEBUGGING)
+  explicit single_buffer(const Sequence& sequence) : sequence_(sequence) {}
+  void validate() const
+  {
+    adapter::validate(sequence_);
+  }
+#else
+  explicit single_buffer(const Sequence&) {}
+  void validate() const {}
+#endif
+
+  static ::iovec vector(const Sequence& sequence)
+  {
+    return to_iovec(adapter::first(sequence));
+  }
+
+  static int registered_index(const Sequence& sequence)
+  {
+    return static_cast<int>(adapter(sequence).registered_id().native_handle());
+  }
+
+#if defined(BOOST_ASIO_ENABLE_BUFFER_DEBUGGING)
+private:
+  Sequence sequence_;
+#endif
+};
 
 } // namespace asio_proactor::service
 
