@@ -49,32 +49,27 @@ proactor::~proactor()
 io_object* proactor::register_object(bool overlapping)
 {
   io_object* object = objects_.take();
-  object->overlapping_ = overlapping;
+  object->set_overlapping(overlapping);
   return object;
 }
 
 void proactor::start(io_object& object, direction d, operation& op)
 {
   assert(op.progress_ == progress::idle);
-  const auto i = static_cast<std::size_t>(d);
-  operation* before = object.tail_[i];
   op.object_ = &object;
   op.direction_ = d;
-  op.object_next_ = nullptr;
-  op.object_previous_ = before;
-  if (before)
-    before->object_next_ = &op;
-  else
-    object.head_[i] = &op;
-  object.tail_[i] = &op;
+  object.append(op);
 
-  if (before && !object.overlapping_ && d != direction::readiness)
-    op.progress_ = progress::waiting;
-  else
+  const std::uint8_t bit = object.bit_in_order(d);
+  if (object.busy_ & bit)
   {
-    op.progress_ = progress::pending;
-    pending_.push(op);
+    object.may_wait_ |= bit;
+    op.progress_ = progress::waiting;
+    return;
   }
+  object.busy_ |= bit;
+  op.progress_ = progress::pending;
+  pending_.push(op);
 }
 
 void proactor::cancel(io_object& object)
@@ -85,7 +80,7 @@ void proactor::cancel(io_object& object)
 void proactor::cancel_by_key(io_object& object, void* key)
 {
   any_operation(object, [&](operation& op) {
-    if (op.cancellation_key_ != key)
+    if (cancellation_key_of(op) != key)
       return false;
     request_cancel(op);
     return true;
@@ -107,7 +102,7 @@ void proactor::queue_cancellation(io_object& object)
   if (object.cancel_queued_)
     return;
   object.cancel_queued_ = true;
-  object.cancel_next_ = cancel_front_;
+  object.next_ = cancel_front_;
   cancel_front_ = &object;
 }
 
@@ -159,29 +154,40 @@ void proactor::finish(operation& op, int result)
   if (op.result_is_moot_)
     result = discard_result(op, result);
   op.result_ = result;
-  op.progress_ = progress::idle;
   if (op.object_)
     unlink(op);
-  (op.watch_ ? fired_watches_ : finished_).push(op);
+  op.progress_ = progress::idle;
+  (op.is_watch_ ? fired_watches_ : finished_).push(op);
 }
 
 void proactor::unlink(operation& op)
 {
   io_object& object = *op.object_;
-  const auto i = static_cast<std::size_t>(op.direction_);
   operation* next = op.object_next_;
-  const bool was_head = object.head_[i] == &op;
-
-  (op.object_previous_ ? op.object_previous_->object_next_ : object.head_[i]) = next;
-  (next ? next->object_previous_ : object.tail_[i]) = op.object_previous_;
+  object.remove(op);
   op.object_ = nullptr;
-  op.object_next_ = op.object_previous_ = nullptr;
-
-  if (was_head && next && next->progress_ == progress::waiting)
+  if (op.progress_ == progress::waiting)
+    return;
+  const std::uint8_t bit = object.bit_in_order(op.direction_);
+  if (object.may_wait_ & bit)
   {
-    next->progress_ = progress::pending;
-    pending_.push(*next);
+    if (begin_next(op.direction_, next))
+      return;
+    object.may_wait_ &= static_cast<std::uint8_t>(~bit);
   }
+  object.busy_ &= static_cast<std::uint8_t>(~bit);
+}
+
+// What stands in line was started later, and so is behind. Operations of other directions are passed over once.
+bool proactor::begin_next(direction d, operation* next)
+{
+  while (next && (next->direction_ != d || next->progress_ != progress::waiting))
+    next = next->object_next_;
+  if (!next)
+    return false;
+  next->progress_ = progress::pending;
+  pending_.push(*next);
+  return true;
 }
 
 void proactor::give_back_if_over(io_object& object)
@@ -227,7 +233,7 @@ bool proactor::stage_cancellations()
   {
     if (!stage_cancellations_of(*object))
       return false;
-    cancel_front_ = object->cancel_next_;
+    cancel_front_ = object->next_;
     object->cancel_queued_ = false;
     give_back_if_over(*object);
   }

@@ -120,7 +120,7 @@ void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fat
       drain(held, object);
     else
       wait_for_loop_thread(held, [&] { return object.in_kernel_ == 0; });
-    if (object.in_kernel_ != 0 && !object.overlapping_)
+    if (object.in_kernel_ != 0 && !object.is_overlapping())
       ::shutdown(fd, SHUT_RDWR);
   }
   for (ring_index ring : {home_ring, fast_ring})
@@ -134,7 +134,7 @@ void proactor::drain(guard& held, io_object& object)
 {
   const clock::time_point end = clock::now() + drain_patience;
   // Closing a file promises nothing about operations under way, except that no request is sent afterwards, or reaches another file.
-  const bool waits = !object.overlapping_ || !home().requests_hold_files();
+  const bool waits = !object.is_overlapping() || !home().requests_hold_files();
   const wait_limit limit = waits ? drain_step : wait_limit{};
   do
   {
@@ -157,24 +157,21 @@ void proactor::empty_driver(guard& held, ring_index ring)
     const bool all_asked = stage_recall(ring);
     enter_and_collect(held, ring, all_asked ? drain_step : wait_limit{});
     if (all_asked)
-      for (io_object* object = objects_.first(); object; object = object->next_)
-        forget_sent_cancellations(*object);
+      objects_.for_each([this](io_object& object) { forget_sent_cancellations(object); });
   }
 }
 
 bool proactor::stage_recall(ring_index ring)
 {
-  for (io_object* object = objects_.first(); object; object = object->next_)
-    if (any_operation(*object,
-                      [&](operation& op) { return op.ring_ == ring && is_with_driver(op) && !stage_cancellation(op); }))
-      return false;
-  return true;
+  return !objects_.any_of([&](const io_object& object) {
+    return any_operation(
+      object, [&](operation& op) { return op.ring_ == ring && is_with_driver(op) && !stage_cancellation(op); });
+  });
 }
 
 void proactor::abandon_all(guard& held, operation_queue& abandoned)
 {
-  for (io_object* object = objects_.first(); object; object = object->next_)
-    cancel(*object);
+  objects_.for_each([this](io_object& object) { cancel(object); });
   for (ring_index ring : {fast_ring, home_ring})
     if (driver_at(ring) && may_enter(ring))
       while (in_kernel_[ring] != 0)

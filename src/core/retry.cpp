@@ -21,8 +21,8 @@ constexpr int no_events = 0;
 ssize_t attempt_transfer(operation& op)
 {
   operation::arguments& a = op.args_;
-  const bool positional = a.buffer.offset != current_position;
-  const auto offset = static_cast<off_t>(a.buffer.offset);
+  const bool positional = offset_of(op) != current_position;
+  const auto offset = static_cast<off_t>(offset_of(op));
   const auto vector_count = static_cast<int>(a.vector.count);
   switch (op.code_)
   {
@@ -72,14 +72,11 @@ ssize_t make_call(operation& op)
   operation::arguments& a = op.args_;
   switch (op.code_)
   {
-  case opcode::receive: return ::recv(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
-  case opcode::send: return ::send(op.fd_, a.buffer.data, a.buffer.size, op.flags_ | MSG_DONTWAIT);
-  case opcode::receive_message: return receive_message(op.fd_, *a.message.header, op.flags_ | MSG_DONTWAIT);
-  case opcode::send_message: return send_message(op.fd_, *a.message.header, op.flags_ | MSG_DONTWAIT);
-  case opcode::accept:
-    if (a.address.size_out)
-      *a.address.size_out = a.address.size;
-    return ::accept4(op.fd_, a.address.address, a.address.size_out, op.flags_);
+  case opcode::receive: return ::recv(op.fd_, a.buffer.data, a.buffer.size, a.buffer.flags | MSG_DONTWAIT);
+  case opcode::send: return ::send(op.fd_, a.buffer.data, a.buffer.size, a.buffer.flags | MSG_DONTWAIT);
+  case opcode::receive_message: return receive_message(op.fd_, *a.message.header, a.message.flags | MSG_DONTWAIT);
+  case opcode::send_message: return send_message(op.fd_, *a.message.header, a.message.flags | MSG_DONTWAIT);
+  case opcode::accept: return ::accept4(op.fd_, a.accept.address, size_for_accept(op), 0);
   case opcode::connect: return ::connect(op.fd_, a.address.address, a.address.size);
   default: return attempt_transfer(op);
   }
@@ -128,8 +125,8 @@ unsigned readiness_of(const operation& op)
   switch (op.code_)
   {
   case opcode::poll: return op.args_.events;
-  case opcode::receive:
-  case opcode::receive_message: return (op.flags_ & MSG_OOB) ? POLLPRI : POLLIN;
+  case opcode::receive: return (op.args_.buffer.flags & MSG_OOB) ? POLLPRI : POLLIN;
+  case opcode::receive_message: return (op.args_.message.flags & MSG_OOB) ? POLLPRI : POLLIN;
   case opcode::accept:
   case opcode::read:
   case opcode::read_fixed:

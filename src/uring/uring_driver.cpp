@@ -65,47 +65,35 @@ int open_with(ring& r, const unsigned (&steps)[N])
 
 void prepare_message(::io_uring_sqe& sqe, core::operation& op)
 {
-  const ::msghdr* header = op.args_.message.header;
+  const auto& a = op.args_.message;
   if (op.code_ == core::opcode::receive_message)
-    ::io_uring_prep_recvmsg(&sqe, op.fd_, const_cast<::msghdr*>(header), static_cast<unsigned>(op.flags_));
+    ::io_uring_prep_recvmsg(&sqe, op.fd_, a.header, static_cast<unsigned>(a.flags));
   else
-    ::io_uring_prep_sendmsg(&sqe, op.fd_, header, static_cast<unsigned>(op.flags_));
+    ::io_uring_prep_sendmsg(&sqe, op.fd_, a.header, static_cast<unsigned>(a.flags));
 }
 
 void prepare_vector(::io_uring_sqe& sqe, core::operation& op)
 {
   const auto& a = op.args_.vector;
-  const auto count = static_cast<unsigned>(a.count);
   if (op.code_ == core::opcode::read_vector)
-    ::io_uring_prep_readv(&sqe, op.fd_, a.vectors, count, a.offset);
+    ::io_uring_prep_readv(&sqe, op.fd_, a.vectors, a.count, core::offset_of(op));
   else
-    ::io_uring_prep_writev(&sqe, op.fd_, a.vectors, count, a.offset);
+    ::io_uring_prep_writev(&sqe, op.fd_, a.vectors, a.count, core::offset_of(op));
 }
 
 void prepare_buffer(::io_uring_sqe& sqe, core::operation& op)
 {
   const auto& a = op.args_.buffer;
-  // The kernel's length is 32 bits wide; a shorter transfer is always allowed.
-  constexpr std::size_t longest = 0x7ffff000;
-  const auto size = static_cast<unsigned>(a.size < longest ? a.size : longest);
+  const std::uint64_t offset = core::offset_of(op);
   switch (op.code_)
   {
-  case core::opcode::receive: ::io_uring_prep_recv(&sqe, op.fd_, a.data, size, op.flags_); break;
-  case core::opcode::send: ::io_uring_prep_send(&sqe, op.fd_, a.data, size, op.flags_); break;
-  case core::opcode::read: ::io_uring_prep_read(&sqe, op.fd_, a.data, size, a.offset); break;
-  case core::opcode::write: ::io_uring_prep_write(&sqe, op.fd_, a.data, size, a.offset); break;
-  case core::opcode::read_fixed: ::io_uring_prep_read_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_); break;
-  default: ::io_uring_prep_write_fixed(&sqe, op.fd_, a.data, size, a.offset, op.flags_); break;
+  case core::opcode::receive: ::io_uring_prep_recv(&sqe, op.fd_, a.data, a.size, a.flags); break;
+  case core::opcode::send: ::io_uring_prep_send(&sqe, op.fd_, a.data, a.size, a.flags); break;
+  case core::opcode::read: ::io_uring_prep_read(&sqe, op.fd_, a.data, a.size, offset); break;
+  case core::opcode::write: ::io_uring_prep_write(&sqe, op.fd_, a.data, a.size, offset); break;
+  case core::opcode::read_fixed: ::io_uring_prep_read_fixed(&sqe, op.fd_, a.data, a.size, offset, a.flags); break;
+  default: ::io_uring_prep_write_fixed(&sqe, op.fd_, a.data, a.size, offset, a.flags); break;
   }
-}
-
-void prepare_accept(::io_uring_sqe& sqe, core::operation& op)
-{
-  auto& a = op.args_.address;
-  // A second attempt must not find the length that the first one left.
-  if (a.size_out)
-    *a.size_out = a.size;
-  ::io_uring_prep_accept(&sqe, op.fd_, a.address, a.size_out, op.flags_);
 }
 
 void prepare(::io_uring_sqe& sqe, core::operation& op)
@@ -115,7 +103,8 @@ void prepare(::io_uring_sqe& sqe, core::operation& op)
   switch (op.code_)
   {
   case core::opcode::poll: return ::io_uring_prep_poll_add(&sqe, op.fd_, core::waking_events(op.args_.events));
-  case core::opcode::accept: return prepare_accept(sqe, op);
+  case core::opcode::accept:
+    return ::io_uring_prep_accept(&sqe, op.fd_, op.args_.accept.address, core::size_for_accept(op), 0);
   case core::opcode::connect:
     return ::io_uring_prep_connect(&sqe, op.fd_, op.args_.address.address, op.args_.address.size);
   case core::opcode::receive_message:
@@ -133,7 +122,7 @@ bool may_have_missed_its_attempt(const core::operation& op, int result)
   const core::io_object& object = *op.object_;
   const bool is_cancelled = (result == -ECANCELED || result == -EINTR) && op.cancel_requested_;
   const bool has_descriptor = !object.closing_ && !op.result_is_moot_;
-  return is_cancelled && has_descriptor && !object.overlapping_ && op.progress_ == core::progress::in_kernel &&
+  return is_cancelled && has_descriptor && !object.is_overlapping() && op.progress_ == core::progress::in_kernel &&
          core::is_file_call(op.code_);
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t soon_ns = 2 * 1000 * 1000;
 
-struct test_operation : operation
+struct test_operation : extended_operation
 {
   char buffer[8] = {};
   bool is_over = false;
@@ -81,7 +81,7 @@ struct bench
   {
     op.code_ = opcode::receive;
     op.fd_ = ends[0];
-    op.args_.buffer = {op.buffer, sizeof op.buffer, current_position};
+    op.args_.buffer = {op.buffer, sizeof op.buffer, 0};
     engine.start(*object, direction::read, op);
   }
 

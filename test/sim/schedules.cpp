@@ -135,12 +135,12 @@ private:
     case 1:
     case 2:
       op->code_ = opcode::send;
-      op->args_.buffer = {op->buffer, 1 + dice_.below(sim_operation::size), core::current_position};
+      op->args_.buffer = {op->buffer, 1 + dice_.below(sim_operation::size), 0};
       d = direction::write;
       break;
     default:
       op->code_ = opcode::receive;
-      op->args_.buffer = {op->buffer, 1 + dice_.below(sim_operation::size), core::current_position};
+      op->args_.buffer = {op->buffer, 1 + dice_.below(sim_operation::size), 0};
       break;
     }
     live_.insert({op, &c});

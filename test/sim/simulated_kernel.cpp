@@ -176,10 +176,10 @@ bool simulated_kernel::try_to_end(request& r)
 int simulated_kernel::transfer_at(core::operation& op, socket& s)
 {
   auto& a = op.args_.buffer;
-  const auto offset = static_cast<std::size_t>(a.offset);
+  const auto offset = static_cast<std::size_t>(core::offset_of(op));
   if (op.code_ == core::opcode::write)
   {
-    const std::size_t n = 1 + dice_.below(static_cast<unsigned>(a.size));
+    const std::size_t n = 1 + dice_.below(a.size);
     if (s.content.size() < offset + n)
       s.content.resize(offset + n);
     s.content.replace(offset, n, static_cast<const char*>(a.data), n);
@@ -187,7 +187,7 @@ int simulated_kernel::transfer_at(core::operation& op, socket& s)
   }
   if (offset >= s.content.size())
     return 0;
-  const std::size_t most = std::min(a.size, s.content.size() - offset);
+  const std::size_t most = std::min<std::size_t>(a.size, s.content.size() - offset);
   const std::size_t n = 1 + dice_.below(static_cast<unsigned>(most));
   s.content.copy(static_cast<char*>(a.data), n, offset);
   return static_cast<int>(n);
@@ -201,14 +201,14 @@ int simulated_kernel::transfer(core::operation& op, socket& s)
   case core::opcode::receive: {
     if (s.incoming.empty())
       return 0;
-    const std::size_t most = std::min(a.size, s.incoming.size());
+    const std::size_t most = std::min<std::size_t>(a.size, s.incoming.size());
     const std::size_t n = 1 + dice_.below(static_cast<unsigned>(most));
     s.incoming.copy(static_cast<char*>(a.data), n);
     s.incoming.erase(0, n);
     return static_cast<int>(n);
   }
   case core::opcode::send: {
-    const std::size_t n = 1 + dice_.below(static_cast<unsigned>(a.size));
+    const std::size_t n = 1 + dice_.below(a.size);
     s.sent.append(static_cast<const char*>(a.data), n);
     return static_cast<int>(n);
   }

@@ -40,7 +40,7 @@ private:
   std::mt19937_64 engine_;
 };
 
-struct sim_operation : core::operation
+struct sim_operation : core::extended_operation
 {
   static constexpr std::size_t size = 12;
   char buffer[size] = {};

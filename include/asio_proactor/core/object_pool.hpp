@@ -6,9 +6,14 @@
 #ifndef ASIO_PROACTOR_CORE_OBJECT_POOL_HPP
 #define ASIO_PROACTOR_CORE_OBJECT_POOL_HPP
 
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
 namespace asio_proactor::core {
 
-/// Objects with next_ and previous_ links, live or free. Memory goes back to the heap only with the pool.
+/// Objects with a next_ link, which is the pool's while they are free. Memory goes back to the heap only with the pool.
 template <class Object>
 class object_pool
 {
@@ -17,56 +22,63 @@ public:
   object_pool(const object_pool&) = delete;
   object_pool& operator=(const object_pool&) = delete;
 
-  ~object_pool()
-  {
-    destroy_list(live_);
-    destroy_list(free_);
-  }
-
-  Object* first() const { return live_; }
-
   Object* take()
   {
+    if (!free_)
+      add_block();
     Object* o = free_;
-    if (o)
-    {
-      free_ = o->next_;
-      *o = Object();
-    }
-    else
-      o = new Object;
-    o->next_ = live_;
-    if (live_)
-      live_->previous_ = o;
-    live_ = o;
+    free_ = o->next_;
+    *o = Object();
     return o;
   }
 
   void give_back(Object& o)
   {
-    if (o.previous_)
-      o.previous_->next_ = o.next_;
-    else
-      live_ = o.next_;
-    if (o.next_)
-      o.next_->previous_ = o.previous_;
-    o.previous_ = nullptr;
     o.next_ = free_;
     free_ = &o;
   }
 
-private:
-  static void destroy_list(Object* o)
+  /// Whether f is true of any object, in use or free. Stops at the first.
+  template <class Predicate>
+  bool any_of(Predicate f)
   {
-    while (o)
-    {
-      Object* next = o->next_;
-      delete o;
-      o = next;
-    }
+    return std::any_of(blocks_.begin(), blocks_.end(), [&](const block& each) {
+      return std::any_of(each.objects.get(), each.objects.get() + each.size, f);
+    });
   }
 
-  Object* live_ = nullptr;
+  /// Call f for every object, in use or free.
+  template <class Function>
+  void for_each(Function f)
+  {
+    any_of([&](Object& o) {
+      f(o);
+      return false;
+    });
+  }
+
+private:
+  // Several in one allocation, because the heap would add 8 bytes to each, and round up.
+  struct block
+  {
+    std::unique_ptr<Object[]> objects;
+    std::size_t size;
+  };
+
+  static constexpr std::size_t first_size = 8;
+  static constexpr std::size_t last_size = 128;
+
+  void add_block()
+  {
+    const std::size_t size = blocks_.empty() ? first_size : std::min(2 * blocks_.back().size, last_size);
+    blocks_.push_back({std::unique_ptr<Object[]>(new Object[size]), size});
+    Object* objects = blocks_.back().objects.get();
+    // The first one is taken first.
+    for (std::size_t i = size; i != 0; --i)
+      give_back(objects[i - 1]);
+  }
+
+  std::vector<block> blocks_;
   Object* free_ = nullptr;
 };
 

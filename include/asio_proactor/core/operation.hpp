@@ -33,16 +33,14 @@ enum class opcode : std::uint8_t
   write_fixed      ///< as write, from a registered buffer.
 };
 
-/// The queue of an io_object an operation stands in.
+/// Which other operations of its io_object an operation stands behind. A bit each.
 enum class direction : std::uint8_t
 {
-  read,     ///< Started one after the other, so that the first gets the first bytes.
-  write,    ///< The same.
-  except,   ///< The same, for urgent data.
-  readiness ///< Waits: all at once, and beside the transfers. One event ends every wait for it.
+  read = 1,     ///< Started one after the other, so that the first gets the first bytes.
+  write = 2,    ///< The same.
+  except = 4,   ///< The same, for urgent data.
+  readiness = 8 ///< Waits: all at once, and beside the transfers. One event ends every wait for it.
 };
-
-constexpr int direction_count = 4;
 
 /// Who holds an operation at the moment.
 enum class progress : std::uint8_t
@@ -57,6 +55,16 @@ enum class progress : std::uint8_t
 /// The offset that means "the current position of the file, or none" in read, write and their relatives.
 constexpr std::uint64_t current_position = ~std::uint64_t{0};
 
+/// What the kernel transfers at most in one call. A shorter transfer than asked for is always allowed.
+constexpr std::size_t longest_transfer = 0x7ffff000;
+
+/// The size of an address that accept writes, and the room it has, which every attempt is told anew.
+struct address_size
+{
+  ::socklen_t used = 0;
+  ::socklen_t capacity = 0;
+};
+
 /// An intent with its arguments, its place in the queues and its result.
 /**
  * The creator allocates it, together with its completion handler, and must keep it where it is from proactor::start()
@@ -64,78 +72,140 @@ constexpr std::uint64_t current_position = ~std::uint64_t{0};
  * belongs to the driver for the same time. Its own address is the kernel's user_data.
  *
  * Not thread safe: whoever holds the lock of the context may touch it.
+ *
+ * There is one for each idle connection, so it has no room for what few operations need: see extended_operation and watch.
  */
 struct operation
 {
-  // One buffer and a number that says how: message flags, or the index of a registered buffer.
   struct buffer_arguments
   {
     void* data;
-    std::size_t size;
-    std::uint64_t offset;
+    std::uint32_t size;
+    int flags; // MSG_* flags, or the registered buffer's index.
   };
 
   struct vector_arguments
   {
     ::iovec* vectors;
-    std::size_t count;
-    std::uint64_t offset;
+    std::uint32_t count;
   };
 
   struct message_arguments
   {
     ::msghdr* header;
+    int flags;
   };
 
-  // Both pointers are null when the peer's address is not wanted (accept).
   struct address_arguments
   {
     ::sockaddr* address;
-    ::socklen_t* size_out;
     ::socklen_t size;
+  };
+
+  // Both are null when the peer's address is not wanted.
+  struct accept_arguments
+  {
+    ::sockaddr* address;
+    address_size* size;
   };
 
   union arguments
   {
-    buffer_arguments buffer;
-    vector_arguments vector;
-    message_arguments message;
-    address_arguments address;
-    unsigned events;
+    buffer_arguments buffer;   // receive, send, read, write, read_fixed, write_fixed
+    vector_arguments vector;   // read_vector, write_vector
+    message_arguments message; // receive_message, send_message
+    address_arguments address; // connect
+    accept_arguments accept;
+    unsigned events; // poll
   };
 
-  using watch_function = void (*)(operation&);
-
   operation* next_ = nullptr;        // Link in the pending or the finished queue.
-  operation* object_next_ = nullptr; // Links in the io_object's queue of one direction.
+  operation* object_next_ = nullptr; // Links in the io_object's list.
   operation* object_previous_ = nullptr;
-  io_object* object_ = nullptr;      // Null once the object has let go of it.
-  void* cancellation_key_ = nullptr; // Names the operation to cancel_by_key().
-  watch_function watch_ = nullptr;   // Set only for the library's own watches; called instead of a handler.
+  io_object* object_ = nullptr; // Null once the object has let go of it.
   arguments args_{};
   int fd_ = -1;
-  int flags_ = 0;  // MSG_* flags, or the registered buffer's index.
   int result_ = 0; // Like a system call's: not negative, or -errno.
   opcode code_ = opcode::poll;
   direction direction_ = direction::read;
   progress progress_ = progress::idle;
   std::uint8_t ring_ = 0;         // Which of the context's drivers holds it.
   std::uint8_t driver_state_ = 0; // For that driver's own notes.
-  bool cancel_requested_ = false; // ECANCELED is the program's wish, not the kernel's doing.
-  bool cancel_sent_ = false;      // The driver has been told; telling it twice would cost a request.
-  bool poll_first_ = false;       // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
-  bool retry_aborted_ = false;    // accept: a connection that died in the backlog is not the caller's concern.
-  bool restarted_ = false;        // connect: EISCONN means that the first attempt succeeded.
-  bool zero_means_end_ = false;   // For its creator: nothing read is the end of the stream.
-  bool result_is_moot_ = false;   // Its descriptor was closed first: it ends as cancelled, whatever it did.
+  bool cancel_requested_ : 1;     // ECANCELED is the program's wish, not the kernel's doing.
+  bool cancel_sent_ : 1;          // The driver has been told; telling it twice would cost a request.
+  bool poll_first_ : 1;           // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
+  bool retry_aborted_ : 1;        // accept: a connection that died in the backlog is not the caller's concern.
+  bool restarted_ : 1;            // connect: EISCONN means that the first attempt succeeded.
+  bool result_is_moot_ : 1;       // Its descriptor was closed first: it ends as cancelled, whatever it did.
+  bool zero_means_end_ : 1;       // For its creator: nothing read is the end of the stream.
+  bool is_extended_ : 1;          // It is an extended_operation.
+  bool is_watch_ : 1;             // It is a watch.
 
-  operation() = default;
+  operation()
+    : cancel_requested_(false),
+      cancel_sent_(false),
+      poll_first_(false),
+      retry_aborted_(false),
+      restarted_(false),
+      result_is_moot_(false),
+      zero_means_end_(false),
+      is_extended_(false),
+      is_watch_(false)
+  {}
+
   operation(const operation&) = delete;
   operation& operator=(const operation&) = delete;
 
 protected:
   ~operation() = default;
 };
+
+static_assert(sizeof(void*) != 8 || sizeof(operation) == 64, "each idle connection has one");
+
+/// An operation at a position of a file, or one that may be cancelled by itself.
+struct extended_operation : operation
+{
+  std::uint64_t offset_ = current_position;
+  void* cancellation_key_ = nullptr; // Names the operation to cancel_by_key().
+
+  extended_operation() { is_extended_ = true; }
+
+protected:
+  ~extended_operation() = default;
+};
+
+/// An operation of the library's own, which ends in a function instead of a handler.
+struct watch : operation
+{
+  using function = void (*)(watch&);
+
+  explicit watch(function fired) : fired_(fired) { is_watch_ = true; }
+
+  const function fired_; // Called without the lock.
+
+protected:
+  ~watch() = default;
+};
+
+inline std::uint64_t offset_of(const operation& op)
+{
+  return op.is_extended_ ? static_cast<const extended_operation&>(op).offset_ : current_position;
+}
+
+/// Where an accept writes the size of its peer's address: for each attempt again with the room there is. May be null.
+inline ::socklen_t* size_for_accept(operation& op)
+{
+  address_size* size = op.args_.accept.size;
+  if (!size)
+    return nullptr;
+  size->used = size->capacity;
+  return &size->used;
+}
+
+inline void* cancellation_key_of(const operation& op)
+{
+  return op.is_extended_ ? static_cast<const extended_operation&>(op).cancellation_key_ : nullptr;
+}
 
 /// Whether a driver holds the operation.
 inline bool is_with_driver(const operation& op)
@@ -192,37 +262,78 @@ private:
  */
 struct io_object
 {
-  operation* head_[direction_count] = {};
-  operation* tail_[direction_count] = {};
-  io_object* next_ = nullptr; // Link in the list of live objects, or in the free list.
-  io_object* previous_ = nullptr;
-  io_object* cancel_next_ = nullptr; // Link in the queue of objects with cancellations to send.
-  std::uint32_t in_kernel_ = 0;      // Operations that a driver holds.
-  bool cancel_queued_ = false;
-  bool overlapping_ = false; // Positional file operations: nothing to keep in order.
-  bool closing_ = false;     // Given up by its owner: goes to the free list with its last operation.
+  operation* first_ = nullptr;  // Its object_previous_ is the last one.
+  io_object* next_ = nullptr;   // Link in the queue of objects with cancellations to send, or in the free list.
+  std::uint32_t in_kernel_ = 0; // Operations that a driver holds.
+  std::uint8_t in_order_ = bits_in_order;
+  std::uint8_t busy_ = 0;     // The directions in order that have an operation under way.
+  std::uint8_t may_wait_ = 0; // Those in which others may stand behind it.
+  bool cancel_queued_ : 1;
+  bool closing_ : 1; // Given up by its owner: goes to the free list with its last operation.
+
+  io_object() : cancel_queued_(false), closing_(false) {}
+
+  /// Positional file operations: nothing to keep in order.
+  void set_overlapping(bool overlapping) { in_order_ = overlapping ? 0 : bits_in_order; }
+  bool is_overlapping() const { return in_order_ == 0; }
+
+  /// The bit of a direction, or none if its operations may be under way together.
+  std::uint8_t bit_in_order(direction d) const
+  {
+    return static_cast<std::uint8_t>(static_cast<unsigned>(d) & in_order_);
+  }
+
+  void append(operation& op)
+  {
+    op.object_next_ = nullptr;
+    if (first_)
+    {
+      op.object_previous_ = first_->object_previous_;
+      op.object_previous_->object_next_ = &op;
+    }
+    else
+      first_ = &op;
+    first_->object_previous_ = &op;
+  }
+
+  void remove(operation& op)
+  {
+    operation* next = op.object_next_;
+    if (first_ == &op)
+      first_ = next;
+    else
+      op.object_previous_->object_next_ = next;
+    if (operation* follower = next ? next : first_)
+      follower->object_previous_ = op.object_previous_;
+    op.object_next_ = op.object_previous_ = nullptr;
+  }
+
+private:
+  static constexpr std::uint8_t bits_in_order = static_cast<unsigned>(direction::read) |
+                                                static_cast<unsigned>(direction::write) |
+                                                static_cast<unsigned>(direction::except);
 };
+
+static_assert(sizeof(void*) != 8 || sizeof(io_object) == 24, "each connection has one");
 
 /// Call f for every unfinished operation of an object. It may finish the one it is called for.
 template <class Function>
 void for_each_operation(io_object& object, Function f)
 {
-  for (operation* head : object.head_)
-    for (operation *op = head, *next; op; op = next)
-    {
-      next = op->object_next_;
-      f(*op);
-    }
+  for (operation *op = object.first_, *next; op; op = next)
+  {
+    next = op->object_next_;
+    f(*op);
+  }
 }
 
 /// Whether f is true of any unfinished operation of an object. Stops at the first.
 template <class Predicate>
 bool any_operation(const io_object& object, Predicate f)
 {
-  for (operation* head : object.head_)
-    for (operation* op = head; op; op = op->object_next_)
-      if (f(*op))
-        return true;
+  for (operation* op = object.first_; op; op = op->object_next_)
+    if (f(*op))
+      return true;
   return false;
 }
 

@@ -89,8 +89,8 @@ public:
   /// The next finished operation whose handler is to be called, or null.
   operation* take_finished() { return finished_.pop(); }
 
-  /// The next of the library's own watches that fired, or null. Its watch_ is to be called without the lock.
-  operation* take_fired_watch() { return fired_watches_.pop(); }
+  /// The next of the library's own watches that fired, or null. Its function is to be called without the lock.
+  watch* take_fired_watch() { return static_cast<watch*>(fired_watches_.pop()); }
 
   /// Whether a turn without waiting would do something.
   bool has_news() const;
@@ -154,6 +154,7 @@ private:
   void restart_unless_cancelled(operation& op, bool poll_first);
   void finish(operation& op, int result);
   void unlink(operation& op);
+  bool begin_next(direction d, operation* next);
 
   // Marks; what a driver holds is told later, in one batch, by stage_cancellations().
   void request_cancel(operation& op);

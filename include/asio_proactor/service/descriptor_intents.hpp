@@ -28,10 +28,11 @@ class descriptor_buffers
 public:
   explicit descriptor_buffers(const Sequence& sequence) : buffers_(sequence) {}
 
-  void describe(core::operation& op, const Sequence&, const transfer_codes& codes, std::uint64_t offset)
+  void describe(core::extended_operation& op, const Sequence&, const transfer_codes& codes, std::uint64_t offset)
   {
     op.code_ = codes.several;
-    op.args_.vector = {buffers_.vectors(), buffers_.count(), offset};
+    op.offset_ = offset;
+    op.args_.vector = {buffers_.vectors(), static_cast<std::uint32_t>(buffers_.count())};
   }
 
   void validate() const { buffers_.validate(); }
@@ -46,12 +47,14 @@ class descriptor_buffers<Buffer, Sequence, true> : public single_buffer<Buffer, 
 public:
   using single_buffer<Buffer, Sequence>::single_buffer;
 
-  void describe(core::operation& op, const Sequence& sequence, const transfer_codes& codes, std::uint64_t offset)
+  void describe(core::extended_operation& op, const Sequence& sequence, const transfer_codes& codes,
+                std::uint64_t offset)
   {
     op.code_ = this->is_registered ? codes.registered : codes.one;
-    op.args_ = one_buffer(this->vector(sequence), offset);
+    op.offset_ = offset;
+    op.args_ = one_buffer(this->vector(sequence));
     if constexpr (single_buffer<Buffer, Sequence>::is_registered)
-      op.flags_ = this->registered_index(sequence);
+      op.args_.buffer.flags = this->registered_index(sequence);
   }
 };
 
@@ -63,9 +66,10 @@ class descriptor_transfer_intent : private descriptor_buffers<Buffer, Sequence>
   using buffers = descriptor_buffers<Buffer, Sequence>;
 
 public:
+  static constexpr bool has_offset = true;
   static constexpr bool is_read = std::is_same_v<Buffer, asio::mutable_buffer>;
 
-  descriptor_transfer_intent(core::operation& op, int fd, const Sequence& sequence,
+  descriptor_transfer_intent(core::extended_operation& op, int fd, const Sequence& sequence,
                              std::uint64_t offset = core::current_position)
     : buffers(sequence)
   {

@@ -53,7 +53,7 @@ public:
   void set_overlapping(object& o, bool overlapping)
   {
     guard held(loop_.mutex());
-    o.overlapping_ = overlapping;
+    o.set_overlapping(overlapping);
   }
 
   /// Cancel everything, get the requests out of the kernel and forget the object; the descriptor may be closed then.
@@ -67,7 +67,7 @@ public:
     proactor_.mode_changed(fd);
   }
 
-  void start(object& o, core::direction d, io_operation* op);
+  void start(object& o, core::direction d, core::operation& op);
 
   /// Let what was started on an object have its effect before something else is done to its descriptor.
   /** @param o May be null. */
@@ -77,10 +77,7 @@ public:
   void before_blocking_call();
 
   /// Complete an operation that has nothing to do, with the result it was given.
-  void complete_at_once(io_operation* op, bool is_continuation)
-  {
-    loop_.post_immediate_completion(op, is_continuation);
-  }
+  void complete_at_once(operation* op, bool is_continuation) { loop_.post_immediate_completion(op, is_continuation); }
 
   void cancel(object* o);
   void cancel_by_key(object* o, void* key);

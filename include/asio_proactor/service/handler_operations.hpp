@@ -13,6 +13,19 @@
 
 namespace asio_proactor::service {
 
+template <class Intent, class = void>
+struct is_positional : std::false_type
+{};
+
+template <class Intent>
+struct is_positional<Intent, std::void_t<decltype(Intent::has_offset)>> : std::bool_constant<Intent::has_offset>
+{};
+
+/// What an operation with a handler is: only what may be cancelled by itself, or has an offset, has room for it.
+template <class Intent, class Handler>
+using io_operation_for = std::conditional_t<is_positional<Intent>::value || has_cancellation_slot<Handler>::value,
+                                            extended_io_operation, io_operation>;
+
 /// Completes with void(error_code).
 /**
  * Intent is the part that depends on the operation and not on the handler. It is constructible from the core's operation, into
@@ -24,7 +37,7 @@ namespace asio_proactor::service {
  * Work says how the handler is called. Intent and Work are bases because most of them are empty.
  */
 template <class Intent, class Handler, class IoExecutor, class Work = asio_detail::handler_work<Handler, IoExecutor>>
-class plain_operation : public io_operation, private Intent, private Work
+class plain_operation : public io_operation_for<Intent, Handler>, private Intent, private Work
 {
 public:
   /// The same for a handler that is called without its executor.
@@ -34,8 +47,8 @@ public:
 
   template <class... Arguments>
   plain_operation(Handler& handler, const IoExecutor& io_executor, Arguments&&... arguments)
-    : io_operation(&plain_operation::do_complete),
-      Intent(static_cast<core::operation&>(*this), std::forward<Arguments>(arguments)...),
+    : io_operation_for<Intent, Handler>(&plain_operation::do_complete),
+      Intent(*this, std::forward<Arguments>(arguments)...),
       Work(handler, io_executor),
       handler_(std::move(handler))
   {}
@@ -89,7 +102,7 @@ private:
 
 /// Completes with void(error_code, std::size_t). Intent as for plain_operation, without what follows outcome().
 template <class Intent, class Handler, class IoExecutor, class Work = asio_detail::handler_work<Handler, IoExecutor>>
-class transfer_operation : public io_operation, private Intent, private Work
+class transfer_operation : public io_operation_for<Intent, Handler>, private Intent, private Work
 {
 public:
   /// As in plain_operation.
@@ -99,8 +112,8 @@ public:
 
   template <class... Arguments>
   transfer_operation(Handler& handler, const IoExecutor& io_executor, Arguments&&... arguments)
-    : io_operation(&transfer_operation::do_complete),
-      Intent(static_cast<core::operation&>(*this), std::forward<Arguments>(arguments)...),
+    : io_operation_for<Intent, Handler>(&transfer_operation::do_complete),
+      Intent(*this, std::forward<Arguments>(arguments)...),
       Work(handler, io_executor),
       handler_(std::move(handler))
   {}

@@ -42,6 +42,18 @@ bool is_continuation(Handler& handler)
 #endif
 }
 
+/// Whether a handler may have a slot, through which its operation is cancelled by itself.
+template <class Handler, class = void>
+struct has_cancellation_slot : std::true_type
+{};
+
+// The mark of Asio's own, unspecialised template.
+template <class Handler>
+struct has_cancellation_slot<
+  Handler, typename asio::associated_cancellation_slot<Handler>::asio_associated_cancellation_slot_is_unspecialised>
+  : std::false_type
+{};
+
 /// Calls a bound handler as Asio's handler_work does when neither the I/O object's executor nor the handler's has a say.
 /** It has nothing to keep, where handler_work keeps two executors of up to 56 bytes each. */
 template <class Handler>

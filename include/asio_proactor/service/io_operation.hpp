@@ -12,13 +12,25 @@
 namespace asio_proactor::service {
 
 /// Both what the core starts and what the loop runs; in one allocation with the handler.
-class io_operation : public asio_detail::scheduler_operation, public core::operation
+template <class CoreOperation>
+class io_operation_of : public asio_detail::scheduler_operation, public CoreOperation
 {
 protected:
-  explicit io_operation(func_type complete) : scheduler_operation(complete) {}
+  explicit io_operation_of(func_type complete) : scheduler_operation(complete) {}
 
-  ~io_operation() = default;
+  ~io_operation_of() = default;
 };
+
+using io_operation = io_operation_of<core::operation>;
+using extended_io_operation = io_operation_of<core::extended_operation>;
+
+/// What the loop runs when an operation of the core is over.
+inline asio_detail::scheduler_operation& to_be_run(core::operation& op)
+{
+  if (op.is_extended_)
+    return static_cast<extended_io_operation&>(static_cast<core::extended_operation&>(op));
+  return static_cast<io_operation&>(op);
+}
 
 } // namespace asio_proactor::service
 

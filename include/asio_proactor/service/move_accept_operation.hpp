@@ -13,7 +13,7 @@ namespace asio_proactor::service {
 
 /// Completes with void(error_code, socket).
 template <class Protocol, class PeerIoExecutor, class Handler, class IoExecutor>
-class move_accept_operation : public io_operation
+class move_accept_operation : public io_operation_for<void, Handler>
 {
 public:
   using ptr = typename operation_memory<move_accept_operation, Handler, true>::ptr;
@@ -23,7 +23,7 @@ public:
   move_accept_operation(Handler& handler, const IoExecutor& io_executor, const PeerIoExecutor& peer_executor, int fd,
                         socket_ops::state_type state, const Protocol& protocol,
                         typename Protocol::endpoint* peer_endpoint)
-    : io_operation(&move_accept_operation::do_complete),
+    : io_operation_for<void, Handler>(&move_accept_operation::do_complete),
       peer_(peer_executor),
       intent_(*this, fd, state, peer_, protocol, peer_endpoint),
       handler_(std::move(handler)),

@@ -33,12 +33,12 @@ class plain_buffers
 public:
   explicit plain_buffers(const Sequence& sequence) : buffers_(sequence) {}
 
-  void describe(core::operation& op, const Sequence&, core::opcode, core::opcode several)
+  void describe(core::operation& op, const Sequence&, message_flags flags, core::opcode, core::opcode several)
   {
     header_.msg_iov = buffers_.vectors();
     header_.msg_iovlen = buffers_.count();
     op.code_ = several;
-    op.args_.message = {&header_};
+    op.args_.message = {&header_, flags};
   }
 
   void validate() const { buffers_.validate(); }
@@ -54,10 +54,10 @@ class plain_buffers<Buffer, Sequence, true> : public single_buffer<Buffer, Seque
 public:
   using single_buffer<Buffer, Sequence>::single_buffer;
 
-  void describe(core::operation& op, const Sequence& sequence, core::opcode one, core::opcode)
+  void describe(core::operation& op, const Sequence& sequence, message_flags flags, core::opcode one, core::opcode)
   {
     op.code_ = one;
-    op.args_ = one_buffer(this->vector(sequence));
+    op.args_ = one_buffer(this->vector(sequence), flags);
   }
 };
 
@@ -73,16 +73,15 @@ public:
     : buffers(sequence)
   {
     op.fd_ = fd;
-    op.flags_ = flags;
     // Reading nothing from a stream is no end of it.
     op.zero_means_end_ = (state & socket_ops::stream_oriented) != 0 &&
                          !transfer_buffers<asio::mutable_buffer, Sequence>::all_empty(sequence);
-    buffers::describe(op, sequence, core::opcode::receive, core::opcode::receive_message);
+    buffers::describe(op, sequence, flags, core::opcode::receive, core::opcode::receive_message);
     if constexpr (asio_detail::buffer_sequence_adapter<asio::mutable_buffer, Sequence>::is_registered_buffer)
       if (flags == 0)
       {
         op.code_ = core::opcode::read_fixed;
-        op.flags_ = buffers::registered_index(sequence);
+        op.args_.buffer.flags = buffers::registered_index(sequence);
       }
   }
 
@@ -107,8 +106,7 @@ public:
   send_intent(core::operation& op, int fd, const Sequence& sequence, message_flags flags) : buffers(sequence)
   {
     op.fd_ = fd;
-    op.flags_ = flags | MSG_NOSIGNAL;
-    buffers::describe(op, sequence, core::opcode::send, core::opcode::send_message);
+    buffers::describe(op, sequence, flags | MSG_NOSIGNAL, core::opcode::send, core::opcode::send_message);
   }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
@@ -134,9 +132,8 @@ public:
     header_.msg_iovlen = buffers_.count();
     op.code_ = core::opcode::receive_message;
     op.fd_ = fd;
-    op.flags_ = in_flags;
     op.zero_means_end_ = (state & socket_ops::stream_oriented) != 0;
-    op.args_.message = {&header_};
+    op.args_.message = {&header_, in_flags};
   }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
@@ -169,8 +166,7 @@ public:
     header_.msg_iovlen = buffers_.count();
     op.code_ = core::opcode::receive_message;
     op.fd_ = fd;
-    op.flags_ = flags;
-    op.args_.message = {&header_};
+    op.args_.message = {&header_, flags};
   }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
@@ -205,8 +201,7 @@ public:
     header_.msg_iovlen = buffers_.count();
     op.code_ = core::opcode::send_message;
     op.fd_ = fd;
-    op.flags_ = flags | MSG_NOSIGNAL;
-    op.args_.message = {&header_};
+    op.args_.message = {&header_, flags | MSG_NOSIGNAL};
   }
 
   error_code outcome(core::operation& op, std::size_t& bytes)
@@ -250,7 +245,7 @@ public:
   {
     op.code_ = core::opcode::connect;
     op.fd_ = fd;
-    op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_.data())), nullptr,
+    op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_.data())),
                         static_cast<::socklen_t>(peer_.size())};
   }
 
@@ -279,10 +274,11 @@ public:
     op.code_ = core::opcode::accept;
     op.fd_ = fd;
     op.retry_aborted_ = (state & socket_ops::enable_connection_aborted) == 0;
-    op.args_.address = {nullptr, nullptr, 0};
-    if (peer_endpoint_)
-      op.args_.address = {static_cast<::sockaddr*>(static_cast<void*>(peer_endpoint_->data())), &address_size_,
-                          static_cast<::socklen_t>(peer_endpoint_->capacity())};
+    op.args_.accept = {nullptr, nullptr};
+    if (!peer_endpoint_)
+      return;
+    address_size_.capacity = static_cast<::socklen_t>(peer_endpoint_->capacity());
+    op.args_.accept = {static_cast<::sockaddr*>(static_cast<void*>(peer_endpoint_->data())), &address_size_};
   }
 
   /// The peer was open already, so there is nothing to accept into.
@@ -303,7 +299,7 @@ public:
     if (new_socket_.get() == asio_detail::invalid_socket)
       return;
     if (peer_endpoint_)
-      peer_endpoint_->resize(address_size_);
+      peer_endpoint_->resize(address_size_.used);
     peer_.assign(protocol_, new_socket_.get(), ec);
     if (!ec)
       new_socket_.release();
@@ -311,7 +307,7 @@ public:
 
 private:
   bool is_refused_ = false;
-  ::socklen_t address_size_ = 0;
+  core::address_size address_size_;
   asio_detail::socket_holder new_socket_;
   Socket& peer_;
   Protocol protocol_;

@@ -52,15 +52,16 @@ void start_operation_as(engine& e, core::io_object* object, core::direction d, c
                         Arguments&&... arguments)
 {
   const bool continues = is_continuation(handler);
-  auto slot = asio::get_associated_cancellation_slot(handler);
+  [[maybe_unused]] auto slot = asio::get_associated_cancellation_slot(handler);
 
   typename Operation::ptr p = {std::addressof(handler), Operation::ptr::allocate(handler), nullptr};
   p.p = new (p.v) Operation(handler, io_executor, std::forward<Arguments>(arguments)...);
   Operation* op = p.p;
 
   const begin how = before_start(*op);
-  if (how == begin::in_kernel && object && slot.is_connected())
-    op->cancellation_key_ = &slot.template emplace<operation_cancellation>(e, object);
+  if constexpr (has_cancellation_slot<Handler>::value)
+    if (how == begin::in_kernel && object && slot.is_connected())
+      op->cancellation_key_ = &slot.template emplace<operation_cancellation>(e, object);
 
   BOOST_ASIO_HANDLER_CREATION((e.context(), *op, tracked.type, tracked.implementation,
                                static_cast<boost::uintmax_t>(tracked.descriptor), tracked.function));
@@ -68,7 +69,7 @@ void start_operation_as(engine& e, core::io_object* object, core::direction d, c
 
   p.v = p.p = nullptr;
   if (how == begin::in_kernel && object)
-    return e.start(*object, d, op);
+    return e.start(*object, d, *op);
   if (how == begin::in_kernel)
     op->result_ = -EBADF;
   if constexpr (has_immediate_executor<Handler, IoExecutor>::value)

@@ -130,10 +130,10 @@ private:
 };
 
 /// The arguments of a call on one buffer.
-inline core::operation::arguments one_buffer(const ::iovec& v, std::uint64_t offset = core::current_position)
+inline core::operation::arguments one_buffer(const ::iovec& v, int flags = 0)
 {
   core::operation::arguments a;
-  a.buffer = {v.iov_base, v.iov_len, offset};
+  a.buffer = {v.iov_base, static_cast<std::uint32_t>((std::min)(v.iov_len, core::longest_transfer)), flags};
   return a;
 }
 

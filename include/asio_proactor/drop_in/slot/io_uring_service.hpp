@@ -92,17 +92,16 @@ public:
 
 private:
   // Polls the descriptor again and again and tells the operation each time.
-  struct internal_watch : asio_proactor::core::operation
+  struct internal_watch : asio_proactor::core::watch
   {
     internal_watch(io_uring_service& service, asio_proactor::core::io_object& object, io_uring_operation* op,
                    internal_watch* next)
-      : service_(service),
+      : watch(&internal_watch::fired),
+        service_(service),
         object_(&object),
         op_(op),
         next_watch_(next)
-    {
-      watch_ = &internal_watch::fired;
-    }
+    {}
 
     ~internal_watch() { op_->destroy(); }
 
@@ -115,7 +114,7 @@ private:
       service_.start_watch(*object_, asio_proactor::core::direction::read, *this);
     }
 
-    static void fired(asio_proactor::core::operation& base)
+    static void fired(asio_proactor::core::watch& base)
     {
       auto& w = static_cast<internal_watch&>(base);
       if (w.is_over_ || w.cancel_requested_)

@@ -19,19 +19,19 @@ inline void engine::deregister(object*& o, int fd, core::proactor::descriptor_fa
   loop_.wake_leader();
 }
 
-inline void engine::start(object& o, core::direction d, io_operation* op)
+inline void engine::start(object& o, core::direction d, core::operation& op)
 {
   guard held(loop_.mutex());
   if (shut_down_)
   {
     // It is destroyed with the other handlers.
-    op->result_ = -ECANCELED;
+    op.result_ = -ECANCELED;
     held.unlock();
-    loop_.post_immediate_completion(op, false);
+    loop_.post_immediate_completion(&to_be_run(op), false);
     return;
   }
   loop_.work_started();
-  proactor_.start(o, d, *op);
+  proactor_.start(o, d, op);
   loop_.operation_was_started(held, d);
 }
 
@@ -170,7 +170,7 @@ inline void engine::shut_down()
   }
   loop_.detach();
   while (core::operation* op = abandoned.pop())
-    handlers.push(static_cast<io_operation*>(op));
+    handlers.push(&to_be_run(*op));
   loop_.abandon_operations(handlers);
 }
 

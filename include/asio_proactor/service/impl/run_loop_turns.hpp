@@ -329,10 +329,10 @@ inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
     leader_sleeps_.store(false, std::memory_order_relaxed);
   held.lock();
   proactor()->collect(d);
-  while (core::operation* watch = proactor()->take_fired_watch())
+  while (core::watch* watch = proactor()->take_fired_watch())
   {
     held.unlock();
-    watch->watch_(*watch);
+    watch->fired_(*watch);
     held.lock();
   }
 }
@@ -351,7 +351,7 @@ inline void run_loop::gather_completions()
 {
   if (proactor())
     while (core::operation* op = proactor()->take_finished())
-      ready_.push(static_cast<io_operation*>(op));
+      ready_.push(&to_be_run(*op));
 }
 
 inline void run_loop::idle(guard& held, std::int64_t limit_ns)
