@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace asio_proactor::epoll {
 
@@ -121,10 +122,23 @@ bool epoll_driver::submit(core::operation& op)
 
 epoll_driver::descriptor& epoll_driver::descriptor_of(int fd)
 {
-  const auto index = static_cast<std::size_t>(fd);
+  const auto number = static_cast<std::size_t>(fd);
+  const std::size_t index = number / descriptors_in_block;
   if (descriptors_.size() <= index)
-    descriptors_.resize(std::max(index + 1, 2 * descriptors_.size()));
-  return descriptors_[index];
+    descriptors_.resize(index + 1);
+  if (!descriptors_[index])
+    descriptors_[index] = std::make_unique<descriptor[]>(descriptors_in_block);
+  return descriptors_[index][number % descriptors_in_block];
+}
+
+// Null for one that has never had an operation here.
+epoll_driver::descriptor* epoll_driver::find_descriptor(int fd) const
+{
+  const auto number = static_cast<std::size_t>(fd);
+  const std::size_t index = number / descriptors_in_block;
+  if (fd < 0 || descriptors_.size() <= index || !descriptors_[index])
+    return nullptr;
+  return &descriptors_[index][number % descriptors_in_block];
 }
 
 void epoll_driver::start_wait(descriptor& d, core::operation& op)
@@ -227,7 +241,7 @@ void epoll_driver::keep(descriptor& d, core::operation& op)
   if (int error = ensure_registered(d, op.fd_); error < 0)
     return end(op, error);
   op.driver_state_ = with_descriptor;
-  d.waiting.push_back(&op);
+  d.waiting.push(op);
   ++waiting_;
 }
 
@@ -252,10 +266,7 @@ bool epoll_driver::cancel(core::operation& op)
 {
   if (op.driver_state_ == with_descriptor)
   {
-    auto& waiting = descriptor_of(op.fd_).waiting;
-    const auto found = std::find(waiting.begin(), waiting.end(), &op);
-    assert(found != waiting.end());
-    waiting.erase(found);
+    descriptor_of(op.fd_).waiting.remove(op);
     --waiting_;
     end(op, -ECANCELED);
   }
@@ -349,8 +360,7 @@ void epoll_driver::handle(const ::epoll_event& event)
 {
   if (event.data.u64 == wake_up)
     return;
-  const auto fd = static_cast<std::size_t>(event.data.u64 & 0xffffffff);
-  descriptor& d = descriptors_[fd];
+  descriptor& d = *find_descriptor(static_cast<int>(event.data.u64 & 0xffffffff));
   if (d.generation != event.data.u64 >> 32)
     return;
   constexpr unsigned both_ways = EPOLLERR | EPOLLHUP;
@@ -359,12 +369,12 @@ void epoll_driver::handle(const ::epoll_event& event)
   if (event.events & (EPOLLOUT | both_ways))
     d.may_write = true;
   // The oldest first; what goes on waiting keeps its place.
-  std::size_t kept = 0;
-  for (core::operation* op : d.waiting)
-    if (!try_to_end(d, *op, event.events))
-      d.waiting[kept++] = op;
-  waiting_ -= d.waiting.size() - kept;
-  d.waiting.resize(kept);
+  core::operation_queue candidates = std::exchange(d.waiting, {});
+  while (core::operation* op = candidates.pop())
+    if (try_to_end(d, *op, event.events))
+      --waiting_;
+    else
+      d.waiting.push(*op);
 }
 
 bool epoll_driver::try_to_end(descriptor& d, core::operation& op, unsigned events)
@@ -392,9 +402,10 @@ bool epoll_driver::try_to_end(descriptor& d, core::operation& op, unsigned event
 
 void epoll_driver::forget(int fd, bool is_closed)
 {
-  if (fd < 0 || static_cast<std::size_t>(fd) >= descriptors_.size())
+  descriptor* found = find_descriptor(fd);
+  if (!found)
     return;
-  descriptor& d = descriptors_[static_cast<std::size_t>(fd)];
+  descriptor& d = *found;
   assert(d.waiting.empty());
   // Closing takes it out of the epoll set, except where a duplicate is left; its events are of an old generation then.
   if (d.is_registered && !is_closed)
@@ -406,8 +417,8 @@ void epoll_driver::forget(int fd, bool is_closed)
 
 void epoll_driver::mode_changed(int fd)
 {
-  if (fd >= 0 && static_cast<std::size_t>(fd) < descriptors_.size())
-    descriptors_[static_cast<std::size_t>(fd)].is_non_blocking = false;
+  if (descriptor* d = find_descriptor(fd))
+    d->is_non_blocking = false;
 }
 
 } // namespace asio_proactor::epoll

@@ -60,15 +60,22 @@ private:
 
   struct descriptor
   {
-    std::vector<core::operation*> waiting;
+    core::operation_queue waiting;
     std::uint32_t generation = 0; // Tells the events of a descriptor from those of one that had its number before.
-    bool is_registered = false;
-    bool is_file = false;         // epoll takes no regular files: they are always ready, and block all the same.
-    bool is_non_blocking = false; // Made so here, for calls that know no MSG_DONTWAIT.
     bool may_read = true;         // Nothing has said yet that a read would block.
     bool may_write = true;
+    bool is_registered : 1;
+    bool is_file : 1;         // epoll takes no regular files: they are always ready, and block all the same.
+    bool is_non_blocking : 1; // Made so here, for calls that know no MSG_DONTWAIT.
+
+    descriptor() : is_registered(false), is_file(false), is_non_blocking(false) {}
   };
 
+  // Each process has few descriptors, or many with small numbers; blocks stay where they are when others come.
+  static constexpr std::size_t descriptors_in_block = 128;
+  using block = std::unique_ptr<descriptor[]>;
+
+  descriptor* find_descriptor(int fd) const;
   descriptor& descriptor_of(int fd);
   void start_wait(descriptor& d, core::operation& op);
   void start_transfer(descriptor& d, core::operation& op);
@@ -86,7 +93,7 @@ private:
 
   core::wake_event& wake_;
   int epoll_fd_;
-  std::vector<descriptor> descriptors_;
+  std::vector<block> descriptors_;
   std::vector<core::operation*> waiting_for_backlog_; // Connects to UNIX sockets whose backlogs are full.
   core::operation_queue done_;
   std::size_t waiting_ = 0;

@@ -130,27 +130,31 @@ struct operation
   direction direction_ = direction::read;
   progress progress_ = progress::idle;
   std::uint8_t ring_ = 0;         // Which of the context's drivers holds it.
-  std::uint8_t driver_state_ = 0; // For that driver's own notes.
-  bool cancel_requested_ : 1;     // ECANCELED is the program's wish, not the kernel's doing.
-  bool cancel_sent_ : 1;          // The driver has been told; telling it twice would cost a request.
-  bool poll_first_ : 1;           // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
-  bool retry_aborted_ : 1;        // accept: a connection that died in the backlog is not the caller's concern.
-  bool restarted_ : 1;            // connect: EISCONN means that the first attempt succeeded.
-  bool result_is_moot_ : 1;       // Its descriptor was closed first: it ends as cancelled, whatever it did.
-  bool zero_means_end_ : 1;       // For its creator: nothing read is the end of the stream.
-  bool is_extended_ : 1;          // It is an extended_operation.
-  bool is_watch_ : 1;             // It is a watch.
+  std::uint8_t driver_state_ = 0; // For the notes of the driver that holds it.
+
+  // Said before it is started.
+  bool retry_aborted_ : 1;  // accept: a connection that died in the backlog is not the caller's concern.
+  bool zero_means_end_ : 1; // For its creator: nothing read is the end of the stream.
+  bool is_extended_ : 1;    // It is an extended_operation.
+  bool is_watch_ : 1;       // It is a watch.
+
+  bool restarted_ = false; // connect: EISCONN means that the first attempt succeeded.
+
+  // In a byte of their own: those above may be read without the lock.
+  bool cancel_requested_ : 1; // ECANCELED is the program's wish, not the kernel's doing.
+  bool cancel_sent_ : 1;      // The driver has been told; telling it twice would cost a request.
+  bool poll_first_ : 1;       // The descriptor is O_NONBLOCK: wait for readiness, then make the call.
+  bool result_is_moot_ : 1;   // Its descriptor was closed first: it ends as cancelled, whatever it did.
 
   operation()
-    : cancel_requested_(false),
-      cancel_sent_(false),
-      poll_first_(false),
-      retry_aborted_(false),
-      restarted_(false),
-      result_is_moot_(false),
+    : retry_aborted_(false),
       zero_means_end_(false),
       is_extended_(false),
-      is_watch_(false)
+      is_watch_(false),
+      cancel_requested_(false),
+      cancel_sent_(false),
+      poll_first_(false),
+      result_is_moot_(false)
   {}
 
   operation(const operation&) = delete;
@@ -248,6 +252,22 @@ public:
       op->next_ = nullptr;
     }
     return op;
+  }
+
+  /// Take out one that is in the queue.
+  void remove(operation& op)
+  {
+    operation* before = nullptr;
+    operation** link = &front_;
+    while (*link != &op)
+    {
+      before = *link;
+      link = &before->next_;
+    }
+    *link = op.next_;
+    if (back_ == &op)
+      back_ = before;
+    op.next_ = nullptr;
   }
 
 private:
