@@ -18,10 +18,13 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
+#include <unistd.h>
 
 using namespace test_support;
+using local = asio::local::stream_protocol;
 
 namespace {
 
@@ -347,3 +350,49 @@ BOOST_AUTO_TEST_CASE(steady_traffic_recycles_its_memory)
   BOOST_TEST(most <= 2);
   BOOST_TEST(log.live == 0);
 }
+
+#if __has_include(<boost/asio/handler_alloc_hook.hpp>) && !defined(BOOST_ASIO_NO_DEPRECATED)
+
+namespace {
+
+// Gives memory by the hooks that Asio had before it asked for allocators.
+struct handler_with_hooks
+{
+  memory_log* log;
+
+  void operator()(error_code ec, local::socket) const
+  {
+    BOOST_TEST(!ec);
+    BOOST_TEST(log->live == 0);
+  }
+};
+
+void* asio_handler_allocate(std::size_t size, handler_with_hooks* h)
+{
+  ++h->log->allocations;
+  ++h->log->live;
+  return ::operator new(size);
+}
+
+void asio_handler_deallocate(void* p, std::size_t, handler_with_hooks* h)
+{
+  --h->log->live;
+  ::operator delete(p);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(memory_of_an_accept_comes_from_its_hooks)
+{
+  asio::io_context ctx;
+  memory_log log;
+  const local::endpoint where(std::string("\0asio_proactor_handlers_", 23) + std::to_string(::getpid()));
+  local::acceptor acceptor(ctx, where);
+  local::socket peer(ctx);
+  peer.connect(where);
+  acceptor.async_accept(handler_with_hooks{&log});
+  ctx.run();
+  BOOST_TEST((log.allocations == 1 && log.live == 0));
+}
+
+#endif

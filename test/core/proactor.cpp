@@ -4,6 +4,7 @@
 //
 #include <asio_proactor/core/proactor.hpp>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <memory>
@@ -85,6 +86,14 @@ struct bench
     engine.start(*object, direction::read, op);
   }
 
+  void send(test_operation& op)
+  {
+    op.code_ = opcode::send;
+    op.fd_ = ends[0];
+    op.args_.buffer = {op.buffer, sizeof op.buffer, 0};
+    engine.start(*object, direction::write, op);
+  }
+
   void wait_readable(test_operation& op)
   {
     op.code_ = opcode::poll;
@@ -130,6 +139,71 @@ BOOST_AUTO_TEST_CASE(one_direction_keeps_its_order)
   BOOST_TEST(std::string(first.buffer, 8) == "11111111");
   BOOST_TEST(std::string(second.buffer, 8) == "22222222");
   BOOST_TEST(std::string(third.buffer, 4) == "3333");
+}
+
+BOOST_AUTO_TEST_CASE(who_stands_in_line_is_found_behind_other_directions)
+{
+  bench b;
+  test_operation reads[3], sends[3], waits[3];
+  for (int i = 0; i < 3; ++i)
+  {
+    b.receive(reads[i]);
+    b.send(sends[i]);
+    b.wait_readable(waits[i]);
+  }
+  b.peer_sends("11111111222222223333");
+  BOOST_TEST(b.turns_until(
+    [&] { return reads[2].is_over && sends[2].is_over && waits[0].is_over && waits[1].is_over && waits[2].is_over; }));
+  BOOST_TEST(std::string(reads[0].buffer, 8) == "11111111");
+  BOOST_TEST(std::string(reads[1].buffer, 8) == "22222222");
+  BOOST_TEST(std::string(reads[2].buffer, 4) == "3333");
+  for (const test_operation& each : sends)
+    BOOST_TEST(each.result_ == static_cast<int>(sizeof each.buffer));
+}
+
+BOOST_AUTO_TEST_CASE(a_direction_goes_on_after_those_in_line_were_cancelled)
+{
+  bench b;
+  test_operation first, cancelled, write, later;
+  int key = 0;
+  cancelled.cancellation_key_ = &key;
+  b.receive(first);
+  b.receive(cancelled);
+  b.send(write);
+  b.turn();
+  b.engine.cancel_by_key(*b.object, &key);
+  BOOST_TEST(b.turns_until([&] { return cancelled.is_over && write.is_over; }));
+  BOOST_TEST(cancelled.result_ == -ECANCELED);
+  BOOST_TEST(!first.is_over);
+  b.peer_sends("x");
+  BOOST_TEST(b.turns_until([&] { return first.is_over; }));
+  b.receive(later);
+  b.peer_sends("y");
+  BOOST_TEST(b.turns_until([&] { return later.is_over; }));
+  BOOST_TEST((later.result_ == 1 && later.buffer[0] == 'y'));
+}
+
+BOOST_AUTO_TEST_CASE(objects_are_used_again_and_stay_readable)
+{
+  constexpr std::size_t many = 300;
+  bench b;
+  std::vector<io_object*> first, second;
+  for (std::size_t i = 0; i < many; ++i)
+    first.push_back(b.engine.register_object(i % 2 != 0));
+  for (io_object* each : first)
+    b.engine.deregister(b.held, *each, -1, proactor::descriptor_fate::closed);
+  int key = 0;
+  for (io_object* each : first)
+    b.engine.cancel_by_key(*each, &key);
+  for (std::size_t i = 0; i < many; ++i)
+  {
+    second.push_back(b.engine.register_object(false));
+    BOOST_TEST((!second.back()->is_overlapping() && !second.back()->closing_ && !second.back()->first_));
+  }
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  BOOST_TEST((first == second));
+  BOOST_TEST((std::adjacent_find(first.begin(), first.end()) == first.end()));
 }
 
 BOOST_AUTO_TEST_CASE(one_event_serves_all_who_stand_in_line)
