@@ -230,7 +230,7 @@ WORKLOADS = (
            (Goal(BYTES, 0.5, "stock"), Goal(BYTES, 1024)), ("--buffer=64",)),
     Program("post_chain", "handlers that each post the next one, one thread", "post",
             goals=(faster_than_stock(1 / 0.6),), server=("--mode=chain",), unit="handler"),
-    Program("post_threads", "handlers posted by one thread to two others in run()", "post",
+    Program("post_threads", "handlers posted by one thread to two others in run()", "post", "floor_post",
             goals=(faster_than_stock(4),), server=("--mode=threads",), unit="handler", every_core=True),
     Program("post_strands", "handlers that jump between two strands, 16 chains, two threads in run()", "post",
             goals=(faster_than_stock(1),), server=("--mode=strands",), unit="handler", every_core=True),

@@ -1,0 +1,121 @@
+// Copyright (c) 2025 the asio_proactor authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE or https://www.boost.org/LICENSE_1_0.txt)
+//
+// The least that handlers posted from outside can cost which are allocated one by one by the poster and released by whoever runs them, as
+// Asio's are: the work of `post --mode=threads` on a list without order, lock or loop. What separates Asio from this is all that a better
+// queue could win.
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include "measure.hpp"
+#include "usage_report.hpp"
+
+namespace {
+
+constexpr std::uint64_t posts_per_round = 200'000;
+constexpr std::uint64_t most_queued = 4096;
+
+// As large as Asio's operation for a function that holds one pointer.
+struct function
+{
+  function* next;
+  void (*call)(function&);
+  std::atomic<std::uint64_t>* done;
+};
+
+// Pushed one by one, taken all at once.
+class shared_list
+{
+public:
+  void push(function* added)
+  {
+    function* first = head_.load(std::memory_order_relaxed);
+    do
+      added->next = first;
+    while (!head_.compare_exchange_weak(first, added));
+    if (!first && sleepers_ != 0)
+      wake();
+  }
+
+  // Waits for functions; null when the end has come.
+  function* take_all()
+  {
+    while (true)
+    {
+      if (function* all = head_.load(std::memory_order_relaxed) ? head_.exchange(nullptr) : nullptr)
+        return all;
+      if (is_over_)
+        return nullptr;
+      const unsigned seen = wakes_;
+      ++sleepers_;
+      if (!head_ && !is_over_)
+        wakes_.wait(seen);
+      --sleepers_;
+    }
+  }
+
+  void end()
+  {
+    is_over_ = true;
+    wake();
+  }
+
+private:
+  void wake()
+  {
+    ++wakes_;
+    wakes_.notify_all();
+  }
+
+  std::atomic<function*> head_{nullptr};
+  std::atomic<int> sleepers_{0};
+  std::atomic<unsigned> wakes_{0};
+  std::atomic<bool> is_over_{false};
+};
+
+void run(shared_list& list)
+{
+  while (function* each = list.take_all())
+  {
+    while (each)
+    {
+      function* next = each->next;
+      each->call(*each);
+      delete each;
+      each = next;
+    }
+  }
+}
+
+void run_round(bench::stopwatch& watch)
+{
+  shared_list list;
+  std::atomic<std::uint64_t> done{0};
+  std::thread first([&] { run(list); }), second([&] { run(list); });
+  watch.start();
+  for (std::uint64_t i = 0; i < posts_per_round; ++i)
+  {
+    while (i - done.load(std::memory_order_relaxed) >= most_queued)
+      std::this_thread::yield();
+    list.push(new function{nullptr, [](function& self) { self.done->fetch_add(1, std::memory_order_relaxed); }, &done});
+  }
+  list.end();
+  first.join();
+  second.join();
+  watch.stop(posts_per_round);
+  bench::require(done == posts_per_round, "posted functions were lost");
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+  return bench::run_main([&] {
+    const std::uint64_t limit_ns = bench::number_option(argc, argv, "ms", 1000) * 1'000'000;
+    bench::stopwatch watch;
+    while (watch.wall_ns() < limit_ns)
+      run_round(watch);
+    watch.print();
+  });
+}
