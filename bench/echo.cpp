@@ -3,9 +3,10 @@
 //
 // An echo server in plain Boost.Asio with callbacks, as anybody would write it.
 //
-//   echo --protocol=tcp|unix|udp [--path=FILE] [--buffer=BYTES] [--threads=N] [--slots=N] [--once=1] [--work-us=N]
+//   echo --protocol=tcp|unix|udp [--path=FILE] [--buffer=BYTES] [--threads=N] [--contexts=N] [--slots=N] [--once=1] [--work-us=N]
 //
 // --once closes each connection after its first echo. --slots is the number of datagrams that may be under way at once.
+// --contexts gives each of the N contexts as many threads as --threads says divided by N; TCP connections go to them in turn.
 // --work-us is the time a handler computes for before it echoes.
 // Prints its port (or path) on stdout; SIGTERM ends it with a line of JSON about the CPU time used.
 #include <boost/asio.hpp>
@@ -77,8 +78,9 @@ template <class Protocol>
 class stream_server
 {
 public:
-  stream_server(asio::io_context& context, const typename Protocol::endpoint& endpoint, const session_options& options)
-    : acceptor_(context, endpoint, false),
+  stream_server(const bench::contexts& all, const typename Protocol::endpoint& endpoint, const session_options& options)
+    : contexts_(all),
+      acceptor_(*all.front(), endpoint, false),
       options_(options)
   {
     acceptor_.listen(4096);
@@ -88,18 +90,25 @@ public:
 
   void accept()
   {
-    acceptor_.async_accept([this](error_code error, typename Protocol::socket socket) {
+    asio::io_context& served_by = *contexts_[accepted_++ % contexts_.size()];
+    acceptor_.async_accept(served_by, [this, &served_by](error_code error, typename Protocol::socket socket) {
       if (!error)
       {
         if constexpr (std::is_same_v<Protocol, asio::ip::tcp>)
           socket.set_option(asio::ip::tcp::no_delay(true));
-        std::make_shared<session<typename Protocol::socket>>(std::move(socket), options_)->read();
+        auto made = std::make_shared<session<typename Protocol::socket>>(std::move(socket), options_);
+        if (contexts_.size() == 1)
+          made->read();
+        else
+          asio::post(served_by, [made] { made->read(); });
       }
       accept();
     });
   }
 
 private:
+  const bench::contexts& contexts_;
+  std::size_t accepted_ = 0;
   typename Protocol::acceptor acceptor_;
   const session_options& options_;
 };
@@ -135,20 +144,23 @@ int main(int argc, char** argv)
   const std::size_t threads = bench::number_option(argc, argv, "threads", 1);
   const session_options options{buffer_size, bench::number_option(argc, argv, "once", 0) != 0,
                                 std::chrono::microseconds(bench::number_option(argc, argv, "work-us", 0))};
-  bench::context context;
+  bench::contexts contexts(bench::number_option(argc, argv, "contexts", 1));
+  for (auto& each : contexts)
+    each = std::make_unique<bench::context>();
+  asio::io_context& context = *contexts.front();
   if (protocol == "tcp")
   {
-    stream_server<asio::ip::tcp> server(context, {asio::ip::address_v4::loopback(), 0}, options);
+    stream_server<asio::ip::tcp> server(contexts, {asio::ip::address_v4::loopback(), 0}, options);
     std::cout << server.endpoint().port() << std::endl;
     server.accept();
-    bench::run_on_threads(context, threads);
+    bench::run_on_threads(contexts, threads);
   }
   else if (protocol == "unix")
   {
-    stream_server<asio::local::stream_protocol> server(context, {bench::option(argc, argv, "path", "")}, options);
+    stream_server<asio::local::stream_protocol> server(contexts, {bench::option(argc, argv, "path", "")}, options);
     std::cout << server.endpoint().path() << std::endl;
     server.accept();
-    bench::run_on_threads(context, threads);
+    bench::run_on_threads(contexts, threads);
   }
   else if (protocol == "udp")
   {
@@ -160,7 +172,7 @@ int main(int argc, char** argv)
       each = std::make_unique<datagram_slot>(socket, buffer_size);
       each->receive();
     }
-    bench::run_on_threads(context, threads);
+    bench::run_on_threads(contexts, threads);
   }
   else
   {

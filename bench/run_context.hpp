@@ -4,6 +4,7 @@
 #ifndef ASIO_PROACTOR_BENCH_RUN_CONTEXT_HPP
 #define ASIO_PROACTOR_BENCH_RUN_CONTEXT_HPP
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/version.hpp>
 
@@ -12,6 +13,7 @@
 #endif
 
 #include <cstddef>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -39,6 +41,24 @@ inline void run_on_threads(boost::asio::io_context& context, std::size_t threads
   for (std::size_t i = 1; i < threads; ++i)
     others.emplace_back([&context] { context.run(); });
   context.run();
+  for (std::thread& each : others)
+    each.join();
+}
+
+using contexts = std::vector<std::unique_ptr<context>>;
+
+// The threads are divided among the contexts, each of which is kept running.
+inline void run_on_threads(const contexts& all, std::size_t threads)
+{
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < all.size(); ++i)
+  {
+    others.emplace_back([&context = *all[i], each = threads / all.size()] {
+      const auto stays = boost::asio::make_work_guard(context);
+      run_on_threads(context, each);
+    });
+  }
+  run_on_threads(*all.front(), threads / all.size());
   for (std::thread& each : others)
     each.join();
 }

@@ -17,8 +17,10 @@ NUMBERS = itertools.count()
 URING_STOCK = tuple(name for name in STOCK if "io_uring" in name)
 VARIANTS = (*STOCK, "drop_in", "drop_in_epoll")
 # How the program of a variant is started: see harness.command().
-STARTS = {"drop_in_epoll": "drop_in@epoll", "drop_in_one_thread": "drop_in+threads=1"}
-THREADED = (*STOCK, "drop_in", "drop_in_one_thread")
+STARTS = {"drop_in_epoll": "drop_in@epoll", "drop_in_one_thread": "drop_in+threads=1",
+          "drop_in_two_contexts": "drop_in+contexts=2"}
+# A context for each thread shares nothing: no queue, lock or ring of one context for both can do better.
+THREADED = (*STOCK, "drop_in", "drop_in_one_thread", "drop_in_two_contexts")
 EVERY_VARIANT = (*STOCK, "drop_in", *STARTS)
 
 
