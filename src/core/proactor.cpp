@@ -22,6 +22,22 @@ bool deserves_an_attempt(const operation& op)
   return op.object_ && !op.restarted_ && op.direction_ != direction::readiness && op.code_ != opcode::connect;
 }
 
+// An operation and those that stand in line behind it.
+unsigned line_behind(operation& first, operation* (&line)[longest_line])
+{
+  unsigned count = 0;
+  line[count++] = &first;
+  for (operation* op = first.object_next_; op && count < longest_line; op = op->object_next_)
+  {
+    if (op->direction_ != first.direction_ || op->progress_ != progress::waiting)
+      continue;
+    if (!is_socket_transfer(op->code_))
+      break;
+    line[count++] = op;
+  }
+  return count;
+}
+
 // A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
 constexpr std::uint64_t initial_fast_after_turns = 64;
 
@@ -186,7 +202,7 @@ bool proactor::begin_next(direction d, operation* next)
   if (!next)
     return false;
   next->progress_ = progress::pending;
-  pending_.push(*next);
+  (attempts_followers_ && is_socket_transfer(next->code_) ? followers_ : pending_).push(*next);
   return true;
 }
 
@@ -291,7 +307,10 @@ driver& proactor::prepare_turn(wait_limit& limit)
 
 void proactor::collect(driver& d)
 {
+  attempts_followers_ = true;
   d.collect(*this);
+  attempt_followers(d);
+  attempts_followers_ = false;
   if (!d.calls_in_submit())
     return;
   // What stood behind the finished ones takes its share of the same event, as with stock Asio, and not one a turn.
@@ -300,6 +319,38 @@ void proactor::collect(driver& d)
     stage_requests(d);
     d.collect(*this);
   }
+}
+
+void proactor::attempt_followers(driver& d)
+{
+  for (int i = 0; i < most_calls_of_an_event && !followers_.empty(); ++i)
+    attempt_line(d, *followers_.pop());
+  while (operation* op = followers_.pop())
+    pending_.push(*op);
+}
+
+void proactor::attempt_line(driver& d, operation& first)
+{
+  io_object& object = *first.object_;
+  if (object.attempts_to_skip_ != 0)
+  {
+    --object.attempts_to_skip_;
+    return pending_.push(first);
+  }
+  operation* line[longest_line];
+  int results[longest_line];
+  const unsigned count = line_behind(first, line);
+  const unsigned over = d.attempt_line(line, count, results);
+  object.note_attempt(over != 0);
+  if (over == 0)
+    return pending_.push(first);
+  // The first gives its place to the last, so that none of the others begins one that stands behind it.
+  first.progress_ = progress::waiting;
+  line[over - 1]->progress_ = progress::pending;
+  attempts_followers_ = over == count;
+  for (unsigned i = 0; i < over; ++i)
+    finish(*line[i], results[i]);
+  attempts_followers_ = true;
 }
 
 void proactor::submit_now(guard& held)

@@ -5,6 +5,7 @@
 //
 #include "retry.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
@@ -80,6 +81,37 @@ ssize_t make_call(operation& op)
   case opcode::connect: return ::connect(op.fd_, a.address.address, a.address.size);
   default: return attempt_transfer(op);
   }
+}
+
+// Messages of one kind at the front of a line, which one system call can transfer.
+unsigned messages_alike(operation* const* line, unsigned count)
+{
+  const operation& first = *line[0];
+  if (first.code_ != opcode::receive_message && first.code_ != opcode::send_message)
+    return 0;
+  unsigned alike = 1;
+  while (alike < count && line[alike]->code_ == first.code_ &&
+         line[alike]->args_.message.flags == first.args_.message.flags)
+    ++alike;
+  return alike;
+}
+
+// Both calls end at the first message that fails and report it with the next call, if others went before it.
+int transfer_messages(operation* const* line, unsigned count, int* results)
+{
+  ::mmsghdr messages[longest_line];
+  for (unsigned i = 0; i < count; ++i)
+    messages[i] = {*line[i]->args_.message.header, 0};
+  const operation& first = *line[0];
+  const int flags = first.args_.message.flags | MSG_DONTWAIT;
+  const int made = first.code_ == opcode::receive_message ? ::recvmmsg(first.fd_, messages, count, flags, nullptr)
+                                                          : ::sendmmsg(first.fd_, messages, count, flags);
+  for (int i = 0; i < made; ++i)
+  {
+    *line[i]->args_.message.header = messages[i].msg_hdr;
+    results[i] = static_cast<int>(messages[i].msg_len);
+  }
+  return made;
 }
 
 bool is_blocked_connect(const operation& op, int result)
@@ -183,6 +215,40 @@ int attempt(operation& op)
     const int result = transferred < 0 ? -errno : static_cast<int>(transferred);
     if (result != -EINTR && !is_to_be_repeated(op, result))
       return final_result(op, result);
+  }
+}
+
+unsigned attempt_line(operation* const* line, unsigned count, int* results)
+{
+  count = std::min(count, longest_line);
+  unsigned over = 0;
+  while (over < count)
+  {
+    if (const unsigned alike = messages_alike(line + over, count - over); alike > 1)
+      if (const int made = transfer_messages(line + over, alike, results + over); made > 0)
+      {
+        over += static_cast<unsigned>(made);
+        if (static_cast<unsigned>(made) < alike)
+          return over;
+        continue;
+      }
+    const int result = attempt(*line[over]);
+    if (wants_readiness(*line[over], result))
+      return over;
+    results[over++] = result;
+  }
+  return over;
+}
+
+bool is_socket_transfer(opcode code)
+{
+  switch (code)
+  {
+  case opcode::receive:
+  case opcode::send:
+  case opcode::receive_message:
+  case opcode::send_message: return true;
+  default: return false;
   }
 }
 

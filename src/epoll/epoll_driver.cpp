@@ -340,6 +340,11 @@ int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
 
 // --- Ending ----------------------------------------------------------------------------------------------------------
 
+unsigned epoll_driver::attempt_line(core::operation* const* line, unsigned count, int* results)
+{
+  return core::attempt_line(line, count, results);
+}
+
 void epoll_driver::collect(core::completion_sink& sink)
 {
   is_announced_ = false;

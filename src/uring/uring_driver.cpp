@@ -230,6 +230,11 @@ void uring_driver::pass_wake_up_on()
   wake_.signal();
 }
 
+unsigned uring_driver::attempt_line(core::operation* const* line, unsigned count, int* results)
+{
+  return core::attempt_line(line, count, results);
+}
+
 void uring_driver::collect(core::completion_sink& sink)
 {
   unsigned head;

@@ -21,6 +21,7 @@ namespace {
 constexpr unsigned interrupted = 3;
 constexpr unsigned taken_back = 4; // The thread that issued it has exited.
 constexpr unsigned broken = 1;
+constexpr unsigned would_block = 20;
 constexpr unsigned takes_its_time = 40;
 constexpr unsigned cancelled_at_once = 60;
 
@@ -173,6 +174,15 @@ bool simulated_kernel::try_to_end(request& r)
   return true;
 }
 
+bool simulated_kernel::attempt(core::operation& op, int& result)
+{
+  socket& s = sockets_[op.fd_];
+  if (happens(would_block) || !can_end(op, s))
+    return false;
+  result = happens(broken) ? -EIO : transfer(op, s);
+  return true;
+}
+
 int simulated_kernel::transfer_at(core::operation& op, socket& s)
 {
   auto& a = op.args_.buffer;
@@ -277,6 +287,14 @@ void simulated_driver::enter(core::wait_limit limit)
   constexpr std::int64_t some_ns = 1000;
   const std::int64_t limit_ns = limit.nanoseconds > 0 ? limit.nanoseconds : some_ns;
   kernel_.time_passes(completions_.empty() ? limit_ns : limit_ns / (2 + kernel_.roll().below(8)));
+}
+
+unsigned simulated_driver::attempt_line(core::operation* const* line, unsigned count, int* results)
+{
+  unsigned over = 0;
+  while (over < count && kernel_.attempt(*line[over], results[over]))
+    ++over;
+  return over;
 }
 
 void simulated_driver::collect(core::completion_sink& sink)

@@ -98,6 +98,9 @@ public:
   void begin(simulated_driver& d, core::operation& op);
   void cancel(simulated_driver& d, core::operation& op);
 
+  /// A call that does not block. Returns false when it would.
+  bool attempt(core::operation& op, int& result);
+
   /// Let some requests end, in any order.
   void step();
 
@@ -154,6 +157,7 @@ public:
   void rest() override {}
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return false; }
+  unsigned attempt_line(core::operation* const* line, unsigned count, int* results) override;
   bool requests_hold_files() const override { return false; }
   void forget(int fd, bool) override;
   void mode_changed(int) override {}

@@ -75,6 +75,11 @@ public:
   /// Whether submit() makes the call by itself where that cannot block, so that its result is there to be collected at once.
   virtual bool calls_in_submit() const = 0;
 
+  /// Make the calls of socket transfers that stand in line on one descriptor and that no driver holds, in their order and
+  /// without blocking, until one would block.
+  /** @return How many are over. The result of each is in results. */
+  virtual unsigned attempt_line(operation* const* line, unsigned count, int* results) = 0;
+
   /// Whether a request under way goes on with the file it was made for when the descriptor has been closed.
   virtual bool requests_hold_files() const = 0;
 

@@ -6,6 +6,7 @@
 #ifndef ASIO_PROACTOR_CORE_OPERATION_HPP
 #define ASIO_PROACTOR_CORE_OPERATION_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <sys/socket.h>
@@ -285,22 +286,31 @@ struct io_object
   operation* first_ = nullptr;  // Its object_previous_ is the last one.
   io_object* next_ = nullptr;   // Link in the queue of objects with cancellations to send, or in the free list.
   std::uint32_t in_kernel_ = 0; // Operations that a driver holds.
-  std::uint8_t in_order_ = bits_in_order;
-  std::uint8_t busy_ = 0;     // The directions in order that have an operation under way.
-  std::uint8_t may_wait_ = 0; // Those in which others may stand behind it.
+  std::uint8_t busy_ = 0;       // The directions in order that have an operation under way.
+  std::uint8_t may_wait_ = 0;   // Those in which others may stand behind it.
+  std::uint8_t attempts_to_skip_ = 0;
   bool cancel_queued_ : 1;
-  bool closing_ : 1; // Given up by its owner: goes to the free list with its last operation.
+  bool closing_ : 1;                 // Given up by its owner: goes to the free list with its last operation.
+  bool is_overlapping_ : 1;          // Positional file operations: nothing to keep in order.
+  std::uint8_t futile_attempts_ : 3; // At what stands in line, one after the other.
 
-  io_object() : cancel_queued_(false), closing_(false) {}
+  io_object() : cancel_queued_(false), closing_(false), is_overlapping_(false), futile_attempts_(0) {}
 
-  /// Positional file operations: nothing to keep in order.
-  void set_overlapping(bool overlapping) { in_order_ = overlapping ? 0 : bits_in_order; }
-  bool is_overlapping() const { return in_order_ == 0; }
+  /// A line that was attempted in vain is left to the driver the next few times, and ever more times up to 30.
+  void note_attempt(bool was_good)
+  {
+    constexpr unsigned most = 5;
+    futile_attempts_ = was_good ? 0 : std::min(futile_attempts_ + 1u, most) & 7u;
+    attempts_to_skip_ = was_good ? 0 : static_cast<std::uint8_t>((1u << futile_attempts_) - 2);
+  }
+
+  void set_overlapping(bool overlapping) { is_overlapping_ = overlapping; }
+  bool is_overlapping() const { return is_overlapping_; }
 
   /// The bit of a direction, or none if its operations may be under way together.
   std::uint8_t bit_in_order(direction d) const
   {
-    return static_cast<std::uint8_t>(static_cast<unsigned>(d) & in_order_);
+    return is_overlapping_ ? 0 : static_cast<std::uint8_t>(static_cast<unsigned>(d) & bits_in_order);
   }
 
   void append(operation& op)

@@ -179,6 +179,10 @@ private:
   bool all_within_reach(const io_object& object) const;
   bool has_attempts_to_make(const io_object& object) const;
 
+  // Where the next of a line is there already, one call transfers what a request each would take a turn each for.
+  void attempt_followers(driver& d);
+  void attempt_line(driver& d, operation& first);
+
   // One request round trip; for the rare moments that cannot wait for the loop.
   void enter_and_collect(guard& held, ring_index ring, wait_limit limit);
   void drain(guard& held, io_object& object);
@@ -197,7 +201,9 @@ private:
   const void* fast_owner_ = nullptr; // thread_marker of the only thread that may enter fast_.
   std::uint64_t fast_after_turns_;   // A thread that has taken so many turns is worth a driver of its own.
   bool fast_is_refused_ = false;
+  bool attempts_followers_ = false;
   operation_queue pending_;
+  operation_queue followers_; // Begun while the driver's answers are taken in, and not yet attempted.
   operation_queue finished_;
   operation_queue fired_watches_;
   io_object* cancel_front_ = nullptr;
