@@ -6,8 +6,10 @@
 //
 //   floor_echo --protocol=tcp|unix|udp --buffer=BYTES --flags=plain|coop|single_defer
 //              [--path=FILE] [--slots=N] [--once=1] [--poll-first=1] [--register-ring=1] [--entries=N]
+//              [--look-us=N]
 //
-// --once closes each connection after its first echo.
+// --once closes each connection after its first echo. --look-us is how long it looks for the next completion after it has accepted, before it
+// sleeps: whoever connects many times would pay for waking it each time.
 #include <arpa/inet.h>
 #include <liburing.h>
 #include <netinet/tcp.h>
@@ -15,9 +17,11 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "floor_ring.hpp"
@@ -60,6 +64,7 @@ struct settings
   std::size_t buffer;
   unsigned slots, entries;
   bool poll_first, register_ring, once;
+  std::chrono::microseconds look;
 };
 
 unsigned setup_flags(const std::string& name)
@@ -71,7 +76,7 @@ unsigned setup_flags(const std::string& name)
   if (name == "coop_flag")
     return IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
   if (name == "single_defer")
-    return IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    return IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
   throw std::invalid_argument("unknown --flags: " + name);
 }
 
@@ -94,7 +99,7 @@ public:
   {
     for (;;)
     {
-      io_uring_submit_and_wait(&ring_, 1);
+      wait();
       unsigned head, count = 0;
       io_uring_cqe* cqe;
       io_uring_for_each_cqe(&ring_, head, cqe)
@@ -107,6 +112,30 @@ public:
   }
 
 private:
+  void wait()
+  {
+    if (!std::exchange(has_accepted_, false) || !look_first())
+      io_uring_submit_and_wait(&ring_, 1);
+  }
+
+  // Returns whether a completion is there.
+  bool look_first()
+  {
+    io_uring_submit_and_get_events(&ring_);
+    const auto end = std::chrono::steady_clock::now() + chosen_.look;
+    while (!has_news())
+      if (std::chrono::steady_clock::now() >= end)
+        return false;
+    if (io_uring_cq_ready(&ring_) == 0)
+      io_uring_get_events(&ring_);
+    return true;
+  }
+
+  bool has_news() const
+  {
+    return io_uring_cq_ready(&ring_) != 0 || (__atomic_load_n(ring_.sq.kflags, __ATOMIC_ACQUIRE) & IORING_SQ_TASKRUN);
+  }
+
   static void tag(io_uring_sqe* sqe, connection* owner, step what)
   {
     io_uring_sqe_set_data64(sqe, reinterpret_cast<std::uintptr_t>(owner) | static_cast<std::uintptr_t>(what));
@@ -191,6 +220,7 @@ private:
 
   void accepted(int fd)
   {
+    has_accepted_ = true;
     const int on = 1;
     if (chosen_.protocol == "tcp")
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -254,6 +284,7 @@ private:
   settings chosen_;
   io_uring ring_{};
   int listener_ = -1;
+  bool has_accepted_ = false;
 };
 
 } // namespace
@@ -271,7 +302,8 @@ int main(int argc, char** argv)
                     static_cast<unsigned>(bench::number_option(argc, argv, "entries", default_entries)),
                     bench::number_option(argc, argv, "poll-first", 0) != 0,
                     bench::number_option(argc, argv, "register-ring", 0) != 0,
-                    bench::number_option(argc, argv, "once", 0) != 0};
+                    bench::number_option(argc, argv, "once", 0) != 0,
+                    std::chrono::microseconds(bench::number_option(argc, argv, "look-us", 50))};
     echo_server(chosen).run();
   }
   catch (const std::exception& error)

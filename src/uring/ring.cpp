@@ -69,12 +69,15 @@ void ring::publish()
   __atomic_store_n(ring_.sq.ktail, ring_.sq.sqe_tail, __ATOMIC_RELEASE);
 }
 
-bool ring::has_completions() const
+bool ring::has_queued_completions() const
 {
   // Several threads may be about to enter; the one that collects moves the head meanwhile.
-  if (load_acquire(ring_.cq.ktail) != load_acquire(ring_.cq.khead))
-    return true;
-  return (load_acquire(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+  return load_acquire(ring_.cq.ktail) != load_acquire(ring_.cq.khead);
+}
+
+bool ring::has_completions() const
+{
+  return has_queued_completions() || (load_acquire(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
 void ring::enter(std::int64_t limit_ns)

@@ -44,6 +44,9 @@ public:
   /// Whether completions, or work that would become completions, are there.
   bool has_completions() const;
 
+  /// Whether completions are there that need no enter().
+  bool has_queued_completions() const;
+
   /// Submit what is published; wait for a completion unless the limit is zero. Negative: no limit.
   void enter(std::int64_t limit_ns);
 

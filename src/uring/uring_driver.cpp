@@ -9,6 +9,7 @@
 #include "locked_memory.hpp"
 #include "thread_sanitizer.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <iterator>
@@ -45,6 +46,14 @@ constexpr unsigned one_thread_flags[] = {
   common_flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 };
+
+// Twice the time that a process on the next processor takes to close a connection and make the next one.
+constexpr std::chrono::nanoseconds longest_look{std::chrono::microseconds(50)};
+
+std::int64_t nanoseconds_since(std::chrono::steady_clock::time_point start)
+{
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+}
 
 template <std::size_t N>
 int open_with(ring& r, const unsigned (&steps)[N])
@@ -141,6 +150,7 @@ int uring_driver::open(core::driver_use use)
   if (int error = open_with(ring_, one_thread_flags); error < 0)
     return error;
   ring_.register_descriptor();
+  may_look_out_ = true;
   return 0;
 }
 
@@ -178,8 +188,48 @@ void uring_driver::prepare_enter()
 
 void uring_driver::enter(core::wait_limit limit)
 {
-  ring_.enter(limit.nanoseconds);
+  if (limit.nanoseconds == core::wait_limit::no_wait)
+    ring_.enter(limit.nanoseconds);
+  else
+    wait(limit);
   entering_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void uring_driver::wait(core::wait_limit limit)
+{
+  const bool has_found = may_look_out_ && look_out_.begins() && look_first(limit);
+  if (!has_found || !ring_.has_queued_completions())
+    ring_.enter(limit.nanoseconds);
+}
+
+// Submits, and returns whether something is there to be collected soon after. The limit becomes what is left of it.
+bool uring_driver::look_first(core::wait_limit& limit)
+{
+  const auto longest =
+    limit.nanoseconds == core::wait_limit::forever
+      ? longest_look
+      : std::min<std::chrono::nanoseconds>(longest_look, std::chrono::nanoseconds(limit.nanoseconds));
+  const clock::time_point start = clock::now();
+  ring_.enter(core::wait_limit::no_wait);
+  bool has_found = ring_.has_completions();
+  if (!has_found)
+  {
+    has_found = look_until(start + longest);
+    look_out_.ended(has_found);
+  }
+  if (has_found)
+    limit.nanoseconds = core::wait_limit::no_wait;
+  else if (limit.nanoseconds != core::wait_limit::forever)
+    limit.nanoseconds = std::max<std::int64_t>(limit.nanoseconds - nanoseconds_since(start), 0);
+  return has_found;
+}
+
+bool uring_driver::look_until(clock::time_point end) const
+{
+  while (clock::now() < end)
+    if (ring_.has_completions())
+      return true;
+  return false;
 }
 
 void uring_driver::arm_wake_up()
@@ -253,6 +303,8 @@ void uring_driver::collect(core::completion_sink& sink)
     {
       auto* op = reinterpret_cast<core::operation*>(static_cast<std::uintptr_t>(cqe->user_data));
       take_from_kernel(op);
+      if (op->code_ == core::opcode::accept && cqe->res >= 0)
+        look_out_.connection_came();
       sink.completed(*op, result_of(*op, cqe->res));
     }
   }

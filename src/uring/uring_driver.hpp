@@ -6,10 +6,12 @@
 #ifndef ASIO_PROACTOR_SRC_URING_URING_DRIVER_HPP
 #define ASIO_PROACTOR_SRC_URING_URING_DRIVER_HPP
 
+#include "look_out.hpp"
 #include "ring.hpp"
 
 #include <asio_proactor/core/driver.hpp>
 #include <atomic>
+#include <chrono>
 
 namespace asio_proactor::uring {
 
@@ -42,10 +44,15 @@ public:
   const ring& native_ring() const { return ring_; }
 
 private:
+  using clock = std::chrono::steady_clock;
+
   // user_data values that are no operation's address.
   static constexpr std::uint64_t nobody = 0;
   static constexpr std::uint64_t wake_up = 1;
 
+  void wait(core::wait_limit limit);
+  bool look_first(core::wait_limit& limit);
+  bool look_until(clock::time_point end) const;
   void arm_wake_up();
   void woken_up(const ::io_uring_cqe& cqe);
   void pass_wake_up_on();
@@ -53,6 +60,8 @@ private:
   core::wake_event& wake_;
   ring ring_;
   std::atomic<int> entering_{0}; // Threads between prepare_enter() and the end of enter().
+  look_out look_out_;
+  bool may_look_out_ = false; // One thread enters, and it has nothing better to do.
   bool wake_is_armed_ = false;
   bool multishot_poll_ = true; // Until the kernel says it does not know it (before 5.13).
 };

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -106,6 +109,52 @@ struct bench
   {
     const std::string data = text;
     BOOST_TEST_REQUIRE(::send(ends[1], data.data(), data.size(), 0) == static_cast<ssize_t>(data.size()));
+  }
+};
+
+using steady = std::chrono::steady_clock;
+
+// A loop with a driver of its own that accepts.
+struct accepting_bench : bench
+{
+  int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  ::sockaddr_in address{};
+  io_object* accepting = nullptr;
+
+  accepting_bench()
+  {
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::socklen_t size = sizeof address;
+    BOOST_TEST_REQUIRE(::bind(listener, generic_address(), size) == 0);
+    BOOST_TEST_REQUIRE(::listen(listener, 64) == 0);
+    BOOST_TEST_REQUIRE(::getsockname(listener, generic_address(), &size) == 0);
+    accepting = engine.register_object(false);
+    engine.consider_fast_driver(held, 64);
+  }
+
+  ~accepting_bench() { close_if_open(listener); }
+
+  ::sockaddr* generic_address() { return reinterpret_cast<::sockaddr*>(&address); }
+
+  int connect()
+  {
+    const int made = ::socket(AF_INET, SOCK_STREAM, 0);
+    BOOST_TEST_REQUIRE(::connect(made, generic_address(), sizeof address) == 0);
+    return made;
+  }
+
+  // One that has just accepted, and so looks out before it sleeps.
+  void accept_one()
+  {
+    const int peer = connect();
+    test_operation op;
+    op.code_ = opcode::accept;
+    op.fd_ = listener;
+    engine.start(*accepting, direction::read, op);
+    BOOST_TEST_REQUIRE(turns_until([&] { return op.is_over; }));
+    close_if_open(op.result_);
+    close_if_open(peer);
   }
 };
 
@@ -349,6 +398,31 @@ BOOST_AUTO_TEST_CASE(a_driver_for_one_thread_comes_and_goes_without_a_loss)
     got.append(op.buffer, static_cast<std::size_t>(op.result_));
   }
   BOOST_TEST(got == expected);
+}
+
+// Each on a driver of its own, because after a look in vain the next one is left out.
+BOOST_AUTO_TEST_CASE(looking_out_is_part_of_the_limit_of_a_wait)
+{
+  constexpr std::chrono::microseconds limit{300}, tolerance{40};
+  constexpr int fewest = 20;
+  const auto wait_once = [=](bool looks_first) {
+    accepting_bench b;
+    b.accept_one();
+    if (!looks_first)
+      b.turn(std::chrono::nanoseconds(limit).count());
+    const steady::time_point start = steady::now();
+    b.turn(std::chrono::nanoseconds(limit).count());
+    return steady::now() - start;
+  };
+  steady::duration shortest_look = std::chrono::hours(1), shortest = std::chrono::hours(1);
+  const steady::time_point end = steady::now() + std::chrono::seconds(30);
+  for (int i = 0; i < fewest || (shortest_look > shortest + tolerance && steady::now() < end); ++i)
+  {
+    shortest_look = std::min(shortest_look, wait_once(true));
+    shortest = std::min(shortest, wait_once(false));
+  }
+  BOOST_TEST((shortest_look >= limit));
+  BOOST_TEST((shortest_look <= shortest + tolerance));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
