@@ -98,14 +98,17 @@ struct has_associated_executor<
 
 /// Whether a handler is called without its executor, because that is the context's own: what handler_work finds out, too.
 template <class Handler, class IoExecutor, class Context = asio::io_context>
-bool is_called_directly(const Handler& handler, const IoExecutor& io_executor)
+bool is_called_directly([[maybe_unused]] const Handler& handler, [[maybe_unused]] const IoExecutor& io_executor)
 {
+#if defined(BOOST_ASIO_NO_TYPEID)
+  return false;
+#else
   if (io_executor.target_type() != typeid(typename Context::executor_type))
     return false;
   if constexpr (has_associated_executor<Handler, IoExecutor>::value)
     return asio::get_associated_executor(handler, io_executor) == io_executor;
-  (void)handler;
   return true;
+#endif
 }
 
 #if BOOST_VERSION >= 108200
