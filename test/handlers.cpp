@@ -351,7 +351,7 @@ BOOST_AUTO_TEST_CASE(steady_traffic_recycles_its_memory)
   BOOST_TEST(log.live == 0);
 }
 
-#if __has_include(<boost/asio/handler_alloc_hook.hpp>) && !defined(BOOST_ASIO_NO_DEPRECATED)
+#if BOOST_VERSION < 108700 && !defined(BOOST_ASIO_NO_DEPRECATED)
 
 namespace {
 
