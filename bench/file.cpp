@@ -11,8 +11,8 @@
 #include <boost/asio/random_access_file.hpp>
 
 #include "block_file.hpp"
-#include "usage_report.hpp"
 #include "run_context.hpp"
+#include "usage_report.hpp"
 
 #ifdef BOOST_ASIO_HAS_FILE
 

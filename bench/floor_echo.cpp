@@ -29,6 +29,8 @@
 
 namespace {
 
+using bench::check;
+
 // Room for the work of one turn at the largest connection count, so that a turn needs one system call.
 constexpr unsigned default_entries = 1024;
 constexpr int listen_backlog = 4096;
@@ -50,13 +52,6 @@ struct connection
   iovec piece{};
   msghdr message{};
 };
-
-int check(int result, const char* what)
-{
-  if (result < 0)
-    throw std::system_error(errno, std::generic_category(), what);
-  return result;
-}
 
 struct settings
 {

@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -29,11 +28,16 @@
 #include <system_error>
 #include <vector>
 
+#include "clock.hpp"
 #include "floor_ring.hpp"
 #include "histogram.hpp"
 #include "usage_report.hpp"
 
 namespace {
+
+using bench::check;
+using bench::check_ring;
+using bench::clock_ns;
 
 // A prime, so that a message never lines up with the pattern and a shifted echo is noticed.
 constexpr std::size_t pattern_period = 65521;
@@ -45,20 +49,6 @@ constexpr unsigned completion_entries = 32768;
 constexpr std::size_t small_buffer = 4096, large_buffer = 65536;
 constexpr unsigned small_buffer_count = 2048, large_buffer_count = 128;
 constexpr std::uint64_t send_tag = 1;
-
-std::uint64_t clock_ns(clockid_t clock)
-{
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-int check(int result, const char* what)
-{
-  if (result < 0)
-    throw std::system_error(errno, std::generic_category(), what);
-  return result;
-}
 
 // What a message and its answer look like, over and over: an endless stream of known bytes.
 class byte_stream
@@ -132,7 +122,7 @@ public:
     io_uring_params params{};
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE;
     params.cq_entries = completion_entries;
-    succeed(io_uring_queue_init_params(ring_entries, &ring_, &params), "io_uring_queue_init_params");
+    check_ring(io_uring_queue_init_params(ring_entries, &ring_, &params), "io_uring_queue_init_params");
     void* memory =
       mmap(nullptr, count * sizeof(io_uring_buf), PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     if (memory == MAP_FAILED)
@@ -141,7 +131,7 @@ public:
     io_uring_buf_reg registration{};
     registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
     registration.ring_entries = count;
-    succeed(io_uring_register_buf_ring(&ring_, &registration, 0), "io_uring_register_buf_ring");
+    check_ring(io_uring_register_buf_ring(&ring_, &registration, 0), "io_uring_register_buf_ring");
     io_uring_buf_ring_init(provided_);
     bytes_.resize(buffer_size * count);
     for (unsigned i = 0; i < count; ++i)
@@ -163,12 +153,6 @@ public:
   io_uring_sqe* next_sqe() { return bench::next_sqe(ring_); }
 
 private:
-  static void succeed(int result, const char* what)
-  {
-    errno = -result;
-    check(result, what);
-  }
-
   std::size_t buffer_size_;
   unsigned count_;
   io_uring ring_{};
@@ -338,8 +322,7 @@ private:
 
   void sent(client& each, int result)
   {
-    errno = -result;
-    each.sent += static_cast<std::uint64_t>(check(result, "send"));
+    each.sent += static_cast<std::uint64_t>(check_ring(result, "send"));
     each.sending = false;
     send_rest(each);
   }

@@ -9,12 +9,10 @@
 #include <thread>
 
 #include "measure.hpp"
+#include "posting.hpp"
 #include "usage_report.hpp"
 
 namespace {
-
-constexpr std::uint64_t posts_per_round = 200'000;
-constexpr std::uint64_t most_queued = 4096;
 
 // As large as Asio's operation for a function that holds one pointer.
 struct function
@@ -94,17 +92,14 @@ void run_round(bench::stopwatch& watch)
   std::atomic<std::uint64_t> done{0};
   std::thread first([&] { run(list); }), second([&] { run(list); });
   watch.start();
-  for (std::uint64_t i = 0; i < posts_per_round; ++i)
-  {
-    while (i - done.load(std::memory_order_relaxed) >= most_queued)
-      std::this_thread::yield();
+  bench::post_a_round(done, [&] {
     list.push(new function{nullptr, [](function& self) { self.done->fetch_add(1, std::memory_order_relaxed); }, &done});
-  }
+  });
   list.end();
   first.join();
   second.join();
-  watch.stop(posts_per_round);
-  bench::require(done == posts_per_round, "posted functions were lost");
+  watch.stop(bench::posts_per_round);
+  bench::require(done == bench::posts_per_round, "posted functions were lost");
 }
 
 } // namespace

@@ -8,7 +8,25 @@
 
 #include <liburing.h>
 
+#include <cerrno>
+#include <system_error>
+
 namespace bench {
+
+// The result of a system call that succeeded.
+inline int check(int result, const char* what)
+{
+  if (result < 0)
+    throw std::system_error(errno, std::generic_category(), what);
+  return result;
+}
+
+// The same of a call of liburing or a completion, which is an error number or none.
+inline int check_ring(int result, const char* what)
+{
+  errno = -result;
+  return check(result, what);
+}
 
 // A full queue is submitted first.
 inline io_uring_sqe* next_sqe(io_uring& ring)

@@ -15,7 +15,6 @@
 #include <liburing.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <cerrno>
 #include <memory>
@@ -23,36 +22,21 @@
 #include <system_error>
 #include <vector>
 
+#include "clock.hpp"
 #include "floor_ring.hpp"
 #include "usage_report.hpp"
 
 namespace {
+
+using bench::check;
+using bench::check_ring;
+using bench::clock_ns;
 
 // From Linux 6.2; the header of liburing 2.3 is older.
 constexpr unsigned report_usage = 1u << 3;
 constexpr unsigned was_copied = 1u << 31;
 constexpr std::size_t sink_buffer = 256 * 1024;
 constexpr std::uint64_t warmup_ns = 100'000'000;
-
-int check(int result, const char* what)
-{
-  if (result < 0)
-    throw std::system_error(errno, std::generic_category(), what);
-  return result;
-}
-
-int check_ring(int result, const char* what)
-{
-  errno = -result;
-  return check(result, what);
-}
-
-std::uint64_t clock_ns(clockid_t clock)
-{
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 sockaddr_in address_of(const std::string& text, std::uint16_t port)
 {

@@ -1,12 +1,10 @@
 // Copyright (c) 2025 the asio_proactor authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE or https://www.boost.org/LICENSE_1_0.txt)
 //
-// What the benchmarks without a client share: clocks, a count of allocations, and the line of JSON that bench/run reads.
+// What the benchmarks without a client share: a stopwatch, a count of allocations, and the line of JSON that bench/run reads.
 // It replaces malloc (glibc's), so only one source file of a program may include it.
 #ifndef ASIO_PROACTOR_BENCH_MEASURE_HPP
 #define ASIO_PROACTOR_BENCH_MEASURE_HPP
-
-#include <time.h>
 
 #include <atomic>
 #include <cstdint>
@@ -15,16 +13,11 @@
 #include <new>
 #include <stdexcept>
 
+#include "clock.hpp"
+
 namespace bench {
 
 inline std::atomic<std::uint64_t> allocations{0};
-
-inline std::uint64_t clock_ns(clockid_t clock)
-{
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 // Adds up the stretches between start() and stop(): what prepares the work stays outside.
 class stopwatch

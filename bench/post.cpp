@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "measure.hpp"
+#include "posting.hpp"
 #include "run_context.hpp"
 #include "usage_report.hpp"
 
@@ -23,9 +24,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::uint64_t chain_length = 200'000;
-constexpr std::uint64_t posts_per_round = 200'000;
-// The poster waits while this many handlers are queued: a queue without bound would measure memory instead.
-constexpr std::uint64_t most_queued = 4096;
 
 struct chain
 {
@@ -57,17 +55,12 @@ void run_threads(bench::stopwatch& watch)
   auto guard = asio::make_work_guard(context);
   std::thread first([&] { context.run(); }), second([&] { context.run(); });
   watch.start();
-  for (std::uint64_t i = 0; i < posts_per_round; ++i)
-  {
-    while (i - done.load(std::memory_order_relaxed) >= most_queued)
-      std::this_thread::yield();
-    asio::post(context, [&done] { done.fetch_add(1, std::memory_order_relaxed); });
-  }
+  bench::post_a_round(done, [&] { asio::post(context, [&done] { done.fetch_add(1, std::memory_order_relaxed); }); });
   guard.reset();
   first.join();
   second.join();
-  watch.stop(posts_per_round);
-  bench::require(done == posts_per_round, "posted handlers were lost");
+  watch.stop(bench::posts_per_round);
+  bench::require(done == bench::posts_per_round, "posted handlers were lost");
 }
 
 constexpr std::uint64_t strand_chains = 16;
