@@ -65,7 +65,7 @@ proactor::~proactor()
 io_object* proactor::register_object(bool overlapping)
 {
   io_object* object = objects_.take();
-  object->set_overlapping(overlapping);
+  object->overlapping_ = overlapping;
   return object;
 }
 

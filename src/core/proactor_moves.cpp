@@ -120,7 +120,7 @@ void proactor::deregister(guard& held, io_object& object, int fd, descriptor_fat
       drain(held, object);
     else
       wait_for_loop_thread(held, [&] { return object.in_kernel_ == 0; });
-    if (object.in_kernel_ != 0 && !object.is_overlapping())
+    if (object.in_kernel_ != 0 && !object.overlapping_)
       ::shutdown(fd, SHUT_RDWR);
   }
   for (ring_index ring : {home_ring, fast_ring})
@@ -134,7 +134,7 @@ void proactor::drain(guard& held, io_object& object)
 {
   const clock::time_point end = clock::now() + drain_patience;
   // Closing a file promises nothing about operations under way, except that no request is sent afterwards, or reaches another file.
-  const bool waits = !object.is_overlapping() || !home().requests_hold_files();
+  const bool waits = !object.overlapping_ || !home().requests_hold_files();
   const wait_limit limit = waits ? drain_step : wait_limit{};
   do
   {

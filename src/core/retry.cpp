@@ -6,6 +6,7 @@
 #include "retry.hpp"
 
 #include <algorithm>
+#include <asio_proactor/core/driver.hpp>
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
@@ -218,7 +219,7 @@ int attempt(operation& op)
   }
 }
 
-unsigned attempt_line(operation* const* line, unsigned count, int* results)
+unsigned driver::attempt_line(operation* const* line, unsigned count, int* results)
 {
   count = std::min(count, longest_line);
   unsigned over = 0;

@@ -39,10 +39,6 @@ constexpr unsigned longest_line = 32;
 /// send(2), recv(2) and relatives: never block when they are told so.
 bool is_socket_transfer(opcode code);
 
-/// Make the calls of operations that stand in line on one descriptor, in their order, until one would block. Socket transfers only.
-/** @return How many are over. The result of each, as attempt() gives it, is in results. */
-unsigned attempt_line(operation* const* line, unsigned count, int* results);
-
 /// read(2), write(2) and relatives: not only for sockets, and without a flag that keeps them from blocking.
 bool is_file_call(opcode code);
 

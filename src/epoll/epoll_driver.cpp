@@ -122,13 +122,13 @@ bool epoll_driver::submit(core::operation& op)
 
 epoll_driver::descriptor& epoll_driver::descriptor_of(int fd)
 {
-  const auto number = static_cast<std::size_t>(fd);
-  const std::size_t index = number / descriptors_in_block;
+  if (descriptor* known = find_descriptor(fd))
+    return *known;
+  const std::size_t index = static_cast<std::size_t>(fd) / descriptors_in_block;
   if (descriptors_.size() <= index)
     descriptors_.resize(index + 1);
-  if (!descriptors_[index])
-    descriptors_[index] = std::make_unique<descriptor[]>(descriptors_in_block);
-  return descriptors_[index][number % descriptors_in_block];
+  descriptors_[index] = std::make_unique<descriptor[]>(descriptors_in_block);
+  return *find_descriptor(fd);
 }
 
 // Null for one that has never had an operation here.
@@ -339,11 +339,6 @@ int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
 }
 
 // --- Ending ----------------------------------------------------------------------------------------------------------
-
-unsigned epoll_driver::attempt_line(core::operation* const* line, unsigned count, int* results)
-{
-  return core::attempt_line(line, count, results);
-}
 
 void epoll_driver::collect(core::completion_sink& sink)
 {

@@ -41,7 +41,6 @@ public:
   void rest() override {}
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return true; }
-  unsigned attempt_line(core::operation* const* line, unsigned count, int* results) override;
   bool requests_hold_files() const override { return false; } // A thread of the pool has the number and nothing else.
   void forget(int fd, bool is_closed) override;
   void mode_changed(int fd) override;

@@ -131,7 +131,7 @@ bool may_have_missed_its_attempt(const core::operation& op, int result)
   const core::io_object& object = *op.object_;
   const bool is_cancelled = (result == -ECANCELED || result == -EINTR) && op.cancel_requested_;
   const bool has_descriptor = !object.closing_ && !op.result_is_moot_;
-  return is_cancelled && has_descriptor && !object.is_overlapping() && op.progress_ == core::progress::in_kernel &&
+  return is_cancelled && has_descriptor && !object.overlapping_ && op.progress_ == core::progress::in_kernel &&
          core::is_file_call(op.code_);
 }
 
@@ -278,11 +278,6 @@ void uring_driver::pass_wake_up_on()
     ring_.enter(core::wait_limit::no_wait);
   }
   wake_.signal();
-}
-
-unsigned uring_driver::attempt_line(core::operation* const* line, unsigned count, int* results)
-{
-  return core::attempt_line(line, count, results);
 }
 
 void uring_driver::collect(core::completion_sink& sink)

@@ -33,7 +33,6 @@ public:
   void rest() override;
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return false; }
-  unsigned attempt_line(core::operation* const* line, unsigned count, int* results) override;
   bool requests_hold_files() const override { return true; }
   void forget(int, bool) override {}
   void mode_changed(int) override {}

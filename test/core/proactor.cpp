@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(objects_are_used_again_and_stay_readable)
   for (std::size_t i = 0; i < many; ++i)
   {
     second.push_back(b.engine.register_object(false));
-    BOOST_TEST((!second.back()->is_overlapping() && !second.back()->closing_ && !second.back()->first_));
+    BOOST_TEST((!second.back()->overlapping_ && !second.back()->closing_ && !second.back()->first_));
   }
   std::sort(first.begin(), first.end());
   std::sort(second.begin(), second.end());

@@ -76,9 +76,9 @@ public:
   virtual bool calls_in_submit() const = 0;
 
   /// Make the calls of socket transfers that stand in line on one descriptor and that no driver holds, in their order and
-  /// without blocking, until one would block.
+  /// without blocking, until one would block. By system calls, unless a driver knows another kernel than this one.
   /** @return How many are over. The result of each is in results. */
-  virtual unsigned attempt_line(operation* const* line, unsigned count, int* results) = 0;
+  virtual unsigned attempt_line(operation* const* line, unsigned count, int* results);
 
   /// Whether a request under way goes on with the file it was made for when the descriptor has been closed.
   virtual bool requests_hold_files() const = 0;

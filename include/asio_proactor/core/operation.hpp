@@ -291,10 +291,10 @@ struct io_object
   std::uint8_t attempts_to_skip_ = 0;
   bool cancel_queued_ : 1;
   bool closing_ : 1;                 // Given up by its owner: goes to the free list with its last operation.
-  bool is_overlapping_ : 1;          // Positional file operations: nothing to keep in order.
+  bool overlapping_ : 1;             // Positional file operations: nothing to keep in order.
   std::uint8_t futile_attempts_ : 3; // At what stands in line, one after the other.
 
-  io_object() : cancel_queued_(false), closing_(false), is_overlapping_(false), futile_attempts_(0) {}
+  io_object() : cancel_queued_(false), closing_(false), overlapping_(false), futile_attempts_(0) {}
 
   /// A line that was attempted in vain is left to the driver the next few times, and ever more times up to 30.
   void note_attempt(bool was_good)
@@ -304,13 +304,10 @@ struct io_object
     attempts_to_skip_ = was_good ? 0 : static_cast<std::uint8_t>((1u << futile_attempts_) - 2);
   }
 
-  void set_overlapping(bool overlapping) { is_overlapping_ = overlapping; }
-  bool is_overlapping() const { return is_overlapping_; }
-
   /// The bit of a direction, or none if its operations may be under way together.
   std::uint8_t bit_in_order(direction d) const
   {
-    return is_overlapping_ ? 0 : static_cast<std::uint8_t>(static_cast<unsigned>(d) & bits_in_order);
+    return overlapping_ ? 0 : static_cast<std::uint8_t>(static_cast<unsigned>(d) & bits_in_order);
   }
 
   void append(operation& op)

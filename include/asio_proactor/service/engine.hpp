@@ -53,7 +53,7 @@ public:
   void set_overlapping(object& o, bool overlapping)
   {
     guard held(loop_.mutex());
-    o.set_overlapping(overlapping);
+    o.overlapping_ = overlapping;
   }
 
   /// Cancel everything, get the requests out of the kernel and forget the object; the descriptor may be closed then.
