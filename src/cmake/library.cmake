@@ -12,6 +12,8 @@ target_include_directories(asio_proactor PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
   PRIVATE ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(asio_proactor PUBLIC Threads::Threads PRIVATE liburing::liburing)
+# Position independent code of g++ calls its own functions as if a program might replace them, and inlines none.
+target_compile_options(asio_proactor PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
 set_target_properties(asio_proactor PROPERTIES
   CXX_STANDARD 20
   POSITION_INDEPENDENT_CODE ON

@@ -126,11 +126,20 @@ void proactor::queue_cancellation(io_object& object)
 
 void proactor::completed(operation& op, int result)
 {
-  const bool was_polling = op.progress_ == progress::polling && op.code_ != opcode::poll;
   --in_kernel_[op.ring_];
   io_object& object = *op.object_;
   --object.in_kernel_;
+  // Something was transferred: there is nothing to be decided.
+  if (result > 0 && op.progress_ == progress::in_kernel && op.code_ != opcode::poll)
+    finish(op, result);
+  else
+    judge(op, object, result);
+  give_back_if_over(object);
+}
 
+void proactor::judge(operation& op, const io_object& object, int result)
+{
+  const bool was_polling = op.progress_ == progress::polling && op.code_ != opcode::poll;
   // Without a wish to cancel: the thread that issued the request has exited, or the request moves to another driver.
   if (result == -ECANCELED || result == -EINTR)
     restart_unless_cancelled(op, op.poll_first_);
@@ -150,8 +159,6 @@ void proactor::completed(operation& op, int result)
     restart_unless_cancelled(op, op.poll_first_);
   else
     finish(op, final_result(op, result));
-
-  give_back_if_over(object);
 }
 
 void proactor::restart_unless_cancelled(operation& op, bool poll_first)

@@ -151,6 +151,7 @@ private:
 
   // A driver's answer. Decides between done, once more, and wait for readiness first.
   void completed(operation& op, int result) override;
+  void judge(operation& op, const io_object& object, int result);
   void restart_unless_cancelled(operation& op, bool poll_first);
   void finish(operation& op, int result);
   void unlink(operation& op);
