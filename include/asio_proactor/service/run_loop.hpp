@@ -139,6 +139,8 @@ private:
 
   // Runs at most one handler; leaves the guard unlocked if it did. A limit that passes ends the call.
   std::size_t do_one(guard& held, thread_info& info, std::int64_t limit_ns);
+  operation* next_alone(thread_info& info);
+  bool run_alone(guard& held, thread_info& info);
   void run_operation(guard& held, thread_info& info, operation* op);
   void call(thread_info& info, operation* op);
   void handler_is_over(thread_info& info);
@@ -171,6 +173,7 @@ private:
   bool announce_sleep();
   bool may_sleep_after_announcement();
   void take_inbox();
+  void push_ready_from_running_thread(operation* op, bool is_continuation);
   void push_from_running_thread(operation* op, bool is_continuation);
   // Kept out of line: a thread that runs alone does not come here.
   BOOST_NOINLINE void push_own(operation* op, bool is_continuation);

@@ -45,6 +45,13 @@ public:
 
   void add_local(long n) { local_.store(local_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
 
+  /// Returns whether nothing is left.
+  bool subtract_local()
+  {
+    add_local(-1);
+    return local_.load(std::memory_order_relaxed) + shared_.load(std::memory_order_seq_cst) == token;
+  }
+
   /// Merge the local part and end counting locally. Returns whether nothing is left at all.
   bool stop_being_local()
   {

@@ -94,8 +94,7 @@ inline void run_loop::work_finished()
 {
   if (counts_locally())
   {
-    work_.add_local(-1);
-    if (nothing_is_left())
+    if (work_.subtract_local())
       stop();
   }
   else if (work_.subtract_shared())
@@ -106,7 +105,7 @@ inline void run_loop::work_finished()
 
 inline void run_loop::handler_is_over(thread_info& info)
 {
-  if (several_run_.load(std::memory_order_relaxed) && !counts_locally())
+  if (!counts_locally() && several_run_.load(std::memory_order_relaxed))
     ++info.unreported_ends;
   else
     work_finished();
@@ -145,6 +144,11 @@ inline void run_loop::push_from_running_thread(operation* op, bool is_continuati
 {
   if (several_run_.load(std::memory_order_relaxed))
     return push_own(op, is_continuation);
+  push_ready_from_running_thread(op, is_continuation);
+}
+
+inline void run_loop::push_ready_from_running_thread(operation* op, bool is_continuation)
+{
   guard held(mutex_);
   take_inbox(); // It was handed in before.
   ready_.push(op);
@@ -170,6 +174,11 @@ inline void run_loop::push_from_elsewhere(operation* op)
 
 inline void run_loop::post_immediate_completion(operation* op, bool is_continuation)
 {
+  if (counts_locally())
+  {
+    work_.add_local(1);
+    return push_ready_from_running_thread(op, is_continuation);
+  }
   work_started();
   if (mutex_.biased_to_this_thread() || this_thread())
     push_from_running_thread(op, is_continuation);

@@ -41,6 +41,17 @@ inline std::size_t run_loop::wait_one(long limit_us)
   return do_single(limit_us < 0 ? core::wait_limit::forever : limit_us * ns_per_us);
 }
 
+// A number that is too large stays at the largest there is.
+class handler_count
+{
+public:
+  void add_one() { value_ += value_ != (std::numeric_limits<std::size_t>::max)(); }
+  std::size_t value() const { return value_; }
+
+private:
+  std::size_t value_ = 0;
+};
+
 inline std::size_t run_loop::do_many(std::int64_t limit_ns)
 {
   if (nothing_is_left())
@@ -50,16 +61,18 @@ inline std::size_t run_loop::do_many(std::int64_t limit_ns)
   }
   runner r(*this, true);
   guard held(mutex_);
-  std::size_t n = 0;
-  while (do_one(held, r.info(), limit_ns) != 0)
+  handler_count n;
+  for (;;)
   {
-    do
-      if (n != (std::numeric_limits<std::size_t>::max)())
-        ++n;
-    while (run_own(r.info()));
+    while (run_alone(held, r.info()))
+      n.add_one();
+    if (do_one(held, r.info(), limit_ns) == 0)
+      return n.value();
+    n.add_one();
+    while (run_own(r.info()))
+      n.add_one();
     held.lock();
   }
-  return n;
 }
 
 inline std::size_t run_loop::do_single(std::int64_t limit_ns)
@@ -143,6 +156,41 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
   return 0;
 }
 
+// The next handler of a thread that is alone, where there is nothing to be decided but that a turn would find nothing to do.
+inline run_loop::operation* run_loop::next_alone(thread_info& info)
+{
+  if (!mutex_.bias_is_undisputed() || !info.own.empty() || stopped_.load(std::memory_order_relaxed))
+    return nullptr;
+  take_inbox();
+  operation* op = ready_.front();
+  if (turn_is_overdue())
+    return nullptr;
+  if (op == &marker_)
+  {
+    if (turn_has_a_purpose(false))
+      return nullptr;
+    ready_.pop();
+    op = ready_.front();
+    ready_.push(&marker_);
+  }
+  if (!op || op == &marker_)
+    return nullptr;
+  ready_.pop();
+  return op;
+}
+
+// Runs a handler and comes back with the lock held, or does nothing and returns false.
+inline bool run_loop::run_alone(guard& held, thread_info& info)
+{
+  operation* op = next_alone(info);
+  if (!op)
+    return false;
+  held.unlock();
+  call(info, op);
+  held.lock();
+  return true;
+}
+
 inline void run_loop::run_operation(guard& held, thread_info& info, operation* op)
 {
   if (!mutex_.bias_is_undisputed())
@@ -199,13 +247,16 @@ inline void run_loop::take_share(thread_info& info)
   if (!info.own.empty())
     return;
   // Few enough for the others to find some, and enough to come here seldom.
-  constexpr int share = 8;
-  for (int i = 0; i != share && !ready_.empty() && ready_.front() != &marker_; ++i)
+  constexpr std::size_t share = 8;
+  queue taken;
+  std::size_t count = 0;
+  for (; count != share && !ready_.empty() && ready_.front() != &marker_; ++count)
   {
     operation* op = ready_.front();
     ready_.pop();
-    info.own.push(op);
+    taken.push(op);
   }
+  info.own.push(taken, count);
 }
 
 // A thread that is never without work would leave them where they are.
