@@ -28,47 +28,28 @@ class shared_list
 public:
   void push(function* added)
   {
-    function* first = head_.load(std::memory_order_relaxed);
-    do
-      added->next = first;
-    while (!head_.compare_exchange_weak(first, added));
-    if (!first && sleepers_ != 0)
-      wake();
+    added->next = head_.load(std::memory_order_relaxed);
+    while (!head_.compare_exchange_weak(added->next, added))
+    {}
   }
 
-  // Waits for functions; null when the end has come.
+  // Null when the end has come.
   function* take_all()
   {
-    while (true)
+    for (;;)
     {
       if (function* all = head_.load(std::memory_order_relaxed) ? head_.exchange(nullptr) : nullptr)
         return all;
       if (is_over_)
         return nullptr;
-      const unsigned seen = wakes_;
-      ++sleepers_;
-      if (!head_ && !is_over_)
-        wakes_.wait(seen);
-      --sleepers_;
+      std::this_thread::yield();
     }
   }
 
-  void end()
-  {
-    is_over_ = true;
-    wake();
-  }
+  void end() { is_over_ = true; }
 
 private:
-  void wake()
-  {
-    ++wakes_;
-    wakes_.notify_all();
-  }
-
   std::atomic<function*> head_{nullptr};
-  std::atomic<int> sleepers_{0};
-  std::atomic<unsigned> wakes_{0};
   std::atomic<bool> is_over_{false};
 };
 
