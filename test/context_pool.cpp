@@ -8,11 +8,11 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/process.hpp"
 #include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <asio_proactor/context_pool.hpp>
 #include <atomic>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <future>
@@ -61,22 +61,6 @@ auto ask(asio::io_context& ctx, Function function)
   std::promise<decltype(function())> answer;
   asio::post(ctx, [&] { answer.set_value(function()); });
   return answer.get_future().get();
-}
-
-std::size_t entries_of(const char* directory)
-{
-  const std::filesystem::directory_iterator entries(directory);
-  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
-}
-
-std::size_t count_of_threads()
-{
-  return entries_of("/proc/self/task");
-}
-
-std::size_t count_of_descriptors()
-{
-  return entries_of("/proc/self/fd");
 }
 
 auto says(const std::string& words)

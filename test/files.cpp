@@ -7,6 +7,7 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/process.hpp"
 #include "support/watchdog.hpp"
 
 #if defined(BOOST_ASIO_HAS_FILE)
@@ -27,6 +28,7 @@
 # include <vector>
 # include <sys/eventfd.h>
 # include <sys/stat.h>
+# include <sys/uio.h>
 # include <unistd.h>
 
 using namespace test_support;
@@ -288,6 +290,57 @@ BOOST_AUTO_TEST_CASE(thousands_of_blocks_from_several_threads)
   BOOST_TEST(traffic.done == blocks);
   BOOST_TEST(traffic.wrong == 0);
   BOOST_TEST(file.size() == static_cast<off_t>(blocks * block_size));
+}
+
+// Handing it to another thread, and the result back, takes several times as long as reading it.
+BOOST_AUTO_TEST_CASE(what_is_in_memory_is_read_without_another_thread)
+{
+  constexpr std::uint64_t offset = 10000;
+  temporary_file file;
+  asio::io_context ctx;
+  asio::random_access_file random(ctx, file.path, read_write);
+  const std::string text = content(20000);
+  std::string got(4096, '\0');
+  BOOST_TEST(random.write_some_at(0, asio::buffer(text)) == text.size());
+  const ::iovec all = {got.data(), got.size()};
+  if (::preadv2(random.native_handle(), &all, 1, offset, RWF_NOWAIT) != 4096)
+  {
+    BOOST_TEST_MESSAGE("this file system cannot be asked for what is in memory");
+    return;
+  }
+  got.assign(got.size(), '\0');
+  const std::size_t threads = count_of_threads();
+  outcome one, vectors;
+  random.async_read_some_at(offset, asio::buffer(got.data(), 1000), one.handler());
+  const std::array<asio::mutable_buffer, 2> halves = {asio::buffer(got.data() + 1000, 96),
+                                                      asio::buffer(got.data() + 1096, 3000)};
+  random.async_read_some_at(offset + 1000, halves, vectors.handler());
+  BOOST_TEST(one.calls + vectors.calls == 0);
+  ctx.run();
+  BOOST_TEST(count_of_threads() == threads);
+  BOOST_TEST((!one.ec && one.bytes == 1000));
+  BOOST_TEST((!vectors.ec && vectors.bytes == 3096));
+  BOOST_TEST(text.compare(offset, got.size(), got) == 0);
+}
+
+// What the cache has is not all there is to read, and the end is an end.
+BOOST_AUTO_TEST_CASE(read_beyond_the_end)
+{
+  temporary_file file;
+  asio::io_context ctx;
+  asio::random_access_file random(ctx, file.path, read_write);
+  const std::string text = content(5000);
+  random.write_some_at(0, asio::buffer(text));
+  std::string got(4096, '\0');
+  outcome part, end;
+  random.async_read_some_at(4000, asio::buffer(got), part.handler());
+  ctx.run();
+  BOOST_TEST((!part.ec && part.bytes == 1000));
+  BOOST_TEST(text.compare(4000, 1000, got, 0, 1000) == 0);
+  random.async_read_some_at(5000, asio::buffer(got), end.handler());
+  ctx.restart();
+  ctx.run();
+  BOOST_TEST((end.ec == asio::error::eof && end.bytes == 0));
 }
 
 // Stock Asio sends one after the other: the one behind would wait for the one before it.

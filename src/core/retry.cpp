@@ -9,6 +9,7 @@
 #include <asio_proactor/core/driver.hpp>
 #include <cerrno>
 #include <fcntl.h>
+#include <numeric>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -119,6 +120,40 @@ bool is_blocked_connect(const operation& op, int result)
 {
   return op.code_ == opcode::connect && (result == -EINPROGRESS || result == -EALREADY);
 }
+
+// The copying is done by the thread that asks, so what is read must not take much longer than handing it to another.
+constexpr std::size_t most_to_read_from_cache = std::size_t{64} * 1024;
+
+// Where a read that is none, or that moves the position of the file, has nothing.
+struct positional_read
+{
+  ::iovec one;
+  const ::iovec* vectors = nullptr;
+  int count = 0;
+
+  explicit positional_read(const operation& op)
+  {
+    if (offset_of(op) == current_position)
+      return;
+    if (op.code_ == opcode::read_vector)
+    {
+      vectors = op.args_.vector.vectors;
+      count = static_cast<int>(op.args_.vector.count);
+    }
+    else if (op.code_ == opcode::read || op.code_ == opcode::read_fixed)
+    {
+      one = {op.args_.buffer.data, op.args_.buffer.size};
+      vectors = &one;
+      count = 1;
+    }
+  }
+
+  std::size_t size() const
+  {
+    return std::accumulate(vectors, vectors + count, std::size_t{0},
+                           [](std::size_t sum, const ::iovec& each) { return sum + each.iov_len; });
+  }
+};
 
 // Positional calls need a seekable file; a pipe or terminal opened as a file is read where it stands.
 bool is_ready_now(const operation& op)
@@ -265,6 +300,19 @@ bool is_file_call(opcode code)
   case opcode::write_fixed: return true;
   default: return false;
   }
+}
+
+int read_from_cache(operation& op)
+{
+  const positional_read read(op);
+  const std::size_t size = read.size();
+  if (size == 0 || size > most_to_read_from_cache)
+    return -EAGAIN;
+  const ssize_t got = ::preadv2(op.fd_, read.vectors, read.count, static_cast<off_t>(offset_of(op)), RWF_NOWAIT);
+  if (got < 0)
+    return errno == EOPNOTSUPP ? -EOPNOTSUPP : -EAGAIN;
+  // What is missing may be on the disk, or behind the end.
+  return static_cast<std::size_t>(got) == size ? static_cast<int>(got) : -EAGAIN;
 }
 
 std::optional<int> attempt_without_blocking(operation& op)
