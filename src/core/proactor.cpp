@@ -301,9 +301,20 @@ bool proactor::has_news() const
   return d && d->has_news();
 }
 
+// A queue of requests is for many at once: a single read of what is in memory costs less as a call of its own.
+void proactor::attempt_single_read(driver& d)
+{
+  operation* op = pending_.only();
+  if (!op || op->cancel_requested_ || d.staged() != 0 || d.calls_in_submit() || !is_positional_read(*op))
+    return;
+  if (const std::optional<int> result = d.attempt_cached_read(*op))
+    finish(*pending_.pop(), *result);
+}
+
 driver& proactor::prepare_turn(wait_limit& limit)
 {
   driver& d = driver_of_this_thread();
+  attempt_single_read(d);
   const bool all_staged = stage_requests(d);
   // What found no room goes with the next turn, and what is finished has a handler that waits: no time to sleep.
   if (!all_staged || !finished_.empty() || !fired_watches_.empty())

@@ -124,36 +124,47 @@ bool is_blocked_connect(const operation& op, int result)
 // The copying is done by the thread that asks, so what is read must not take much longer than handing it to another.
 constexpr std::size_t most_to_read_from_cache = std::size_t{64} * 1024;
 
-// Where a read that is none, or that moves the position of the file, has nothing.
-struct positional_read
+// The buffers of a positional read.
+class read_vectors
 {
-  ::iovec one;
-  const ::iovec* vectors = nullptr;
-  int count = 0;
-
-  explicit positional_read(const operation& op)
+public:
+  explicit read_vectors(const operation& op)
   {
-    if (offset_of(op) == current_position)
-      return;
     if (op.code_ == opcode::read_vector)
     {
-      vectors = op.args_.vector.vectors;
-      count = static_cast<int>(op.args_.vector.count);
+      first_ = op.args_.vector.vectors;
+      count_ = static_cast<int>(op.args_.vector.count);
+      return;
     }
-    else if (op.code_ == opcode::read || op.code_ == opcode::read_fixed)
-    {
-      one = {op.args_.buffer.data, op.args_.buffer.size};
-      vectors = &one;
-      count = 1;
-    }
+    one_ = {op.args_.buffer.data, op.args_.buffer.size};
+    first_ = &one_;
+    count_ = 1;
   }
+
+  read_vectors(const read_vectors&) = delete;
+  read_vectors& operator=(const read_vectors&) = delete;
+
+  const ::iovec* first() const { return first_; }
+  int count() const { return count_; }
 
   std::size_t size() const
   {
-    return std::accumulate(vectors, vectors + count, std::size_t{0},
+    return std::accumulate(first_, first_ + count_, std::size_t{0},
                            [](std::size_t sum, const ::iovec& each) { return sum + each.iov_len; });
   }
+
+private:
+  ::iovec one_;
+  const ::iovec* first_;
+  int count_;
 };
+
+// A direct read would wait for the disk in spite of RWF_NOWAIT.
+bool is_cached(int fd)
+{
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_DIRECT) == 0;
+}
 
 // Positional calls need a seekable file; a pipe or terminal opened as a file is read where it stands.
 bool is_ready_now(const operation& op)
@@ -302,17 +313,37 @@ bool is_file_call(opcode code)
   }
 }
 
-int read_from_cache(operation& op)
+bool is_positional_read(const operation& op)
 {
-  const positional_read read(op);
+  const bool is_read = op.code_ == opcode::read || op.code_ == opcode::read_vector || op.code_ == opcode::read_fixed;
+  return is_read && offset_of(op) != current_position;
+}
+
+std::optional<int> driver::attempt_cached_read(operation& op)
+{
+  io_object& object = *op.object_;
+  if (!object.cache_is_known_)
+  {
+    object.has_cache_ = is_cached(op.fd_);
+    object.cache_is_known_ = true;
+  }
+  if (!object.has_cache_)
+    return std::nullopt;
+  const read_vectors read(op);
   const std::size_t size = read.size();
   if (size == 0 || size > most_to_read_from_cache)
-    return -EAGAIN;
-  const ssize_t got = ::preadv2(op.fd_, read.vectors, read.count, static_cast<off_t>(offset_of(op)), RWF_NOWAIT);
-  if (got < 0)
-    return errno == EOPNOTSUPP ? -EOPNOTSUPP : -EAGAIN;
+    return std::nullopt;
+  if (object.attempts_to_skip_ != 0)
+  {
+    --object.attempts_to_skip_;
+    return std::nullopt;
+  }
+  const ssize_t got = ::preadv2(op.fd_, read.first(), read.count(), static_cast<off_t>(offset_of(op)), RWF_NOWAIT);
+  object.has_cache_ = got >= 0 || errno != EOPNOTSUPP;
   // What is missing may be on the disk, or behind the end.
-  return static_cast<std::size_t>(got) == size ? static_cast<int>(got) : -EAGAIN;
+  const bool is_all = got >= 0 && static_cast<std::size_t>(got) == size;
+  object.note_attempt(is_all);
+  return is_all ? std::optional<int>(static_cast<int>(got)) : std::nullopt;
 }
 
 std::optional<int> attempt_without_blocking(operation& op)

@@ -42,9 +42,8 @@ bool is_socket_transfer(opcode code);
 /// read(2), write(2) and relatives: not only for sockets, and without a flag that keeps them from blocking.
 bool is_file_call(opcode code);
 
-/// Read at a position of a file what the page cache has there, if it is all of a small read.
-/** @return The size of the read, -EAGAIN if that is not so, or -EOPNOTSUPP where this file can never be asked. */
-int read_from_cache(operation& op);
+/// Whether an operation reads at a position of a file. Those of an io_object may overtake each other.
+bool is_positional_read(const operation& op);
 
 /// Make the system call, now, without blocking. Nothing when it would block.
 std::optional<int> attempt_without_blocking(operation& op);

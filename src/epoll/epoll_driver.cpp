@@ -156,23 +156,17 @@ void epoll_driver::start_on_file_or_pipe(descriptor& d, core::operation& op)
     return end(op, error);
   if (!d.is_file)
     return start_transfer(d, op);
-  if (end_from_cache(d, op))
-    return;
-  op.driver_state_ = in_file_pool;
-  files_.submit(op);
+  start_on_file(op);
 }
 
-// A thread of the pool takes several times as long for what is in memory as the call itself.
-bool epoll_driver::end_from_cache(descriptor& d, core::operation& op)
+void epoll_driver::start_on_file(core::operation& op)
 {
-  if (!d.has_cache)
-    return false;
-  const int result = core::read_from_cache(op);
-  if (result >= 0)
-    end(op, result);
-  else if (result == -EOPNOTSUPP)
-    d.has_cache = false;
-  return result >= 0;
+  // A thread of the pool takes several times as long for what is in memory as the call itself.
+  if (core::is_positional_read(op))
+    if (const std::optional<int> result = attempt_cached_read(op))
+      return end(op, *result);
+  op.driver_state_ = in_file_pool;
+  files_.submit(op);
 }
 
 void epoll_driver::start_transfer(descriptor& d, core::operation& op)
@@ -245,11 +239,7 @@ int epoll_driver::ensure_registered(descriptor& d, int fd)
   else if (errno == EEXIST && ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0)
     d.is_registered = true;
   else if (errno == EPERM)
-  {
     d.is_file = true;
-    // A direct read would wait for the disk in spite of RWF_NOWAIT.
-    d.has_cache = (::fcntl(fd, F_GETFL) & O_DIRECT) == 0;
-  }
   else
     return -errno;
   return 0;
@@ -430,7 +420,7 @@ void epoll_driver::forget(int fd, bool is_closed)
   if (d.is_registered && !is_closed)
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
   ++d.generation;
-  d.is_registered = d.is_file = d.has_cache = d.is_non_blocking = false;
+  d.is_registered = d.is_file = d.is_non_blocking = false;
   d.may_read = d.may_write = true;
 }
 

@@ -66,10 +66,9 @@ private:
     bool may_write = true;
     bool is_registered : 1;
     bool is_file : 1;         // epoll takes no regular files: they are always ready, and block all the same.
-    bool has_cache : 1;       // A file that can be asked for what the page cache has of it.
     bool is_non_blocking : 1; // Made so here, for calls that know no MSG_DONTWAIT.
 
-    descriptor() : is_registered(false), is_file(false), has_cache(false), is_non_blocking(false) {}
+    descriptor() : is_registered(false), is_file(false), is_non_blocking(false) {}
   };
 
   // Each process has few descriptors, or many with small numbers; blocks stay where they are when others come.
@@ -82,7 +81,7 @@ private:
   void start_transfer(descriptor& d, core::operation& op);
   void start_connect(descriptor& d, core::operation& op);
   void start_on_file_or_pipe(descriptor& d, core::operation& op);
-  bool end_from_cache(descriptor& d, core::operation& op);
+  void start_on_file(core::operation& op);
   bool attempt_now(descriptor& d, core::operation& op);
   bool try_to_end(descriptor& d, core::operation& op, unsigned events);
   int ensure_registered(descriptor& d, int fd);

@@ -297,6 +297,14 @@ unsigned simulated_driver::attempt_line(core::operation* const* line, unsigned c
   return over;
 }
 
+std::optional<int> simulated_driver::attempt_cached_read(core::operation& op)
+{
+  int result = 0;
+  if (kernel_.roll().percent(50) || !kernel_.attempt(op, result) || result != static_cast<int>(op.args_.buffer.size))
+    return std::nullopt;
+  return result;
+}
+
 void simulated_driver::collect(core::completion_sink& sink)
 {
   while (!completions_.empty())

@@ -158,6 +158,7 @@ public:
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return false; }
   unsigned attempt_line(core::operation* const* line, unsigned count, int* results) override;
+  std::optional<int> attempt_cached_read(core::operation& op) override;
   bool requests_hold_files() const override { return false; }
   void forget(int fd, bool) override;
   void mode_changed(int) override {}

@@ -10,6 +10,7 @@
 #include <asio_proactor/core/wake_event.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/uio.h>
 #include <system_error>
@@ -79,6 +80,10 @@ public:
   /// without blocking, until one would block. By system calls, unless a driver knows another kernel than this one.
   /** @return How many are over. The result of each is in results. */
   virtual unsigned attempt_line(operation* const* line, unsigned count, int* results);
+
+  /// Read at a position of a file what is in memory, without waiting for a disk; nothing unless that is all of a small read.
+  /** By a system call, unless a driver knows another kernel. */
+  virtual std::optional<int> attempt_cached_read(operation& op);
 
   /// Whether a request under way goes on with the file it was made for when the descriptor has been closed.
   virtual bool requests_hold_files() const = 0;

@@ -224,6 +224,9 @@ class operation_queue
 public:
   bool empty() const { return !front_; }
 
+  /// The operation, if there is one and no other.
+  operation* only() const { return front_ == back_ ? front_ : nullptr; }
+
   void push(operation& op)
   {
     op.next_ = nullptr;
@@ -292,11 +295,20 @@ struct io_object
   bool cancel_queued_ : 1;
   bool closing_ : 1;                 // Given up by its owner: goes to the free list with its last operation.
   bool overlapping_ : 1;             // Positional file operations: nothing to keep in order.
-  std::uint8_t futile_attempts_ : 3; // At what stands in line, one after the other.
+  std::uint8_t futile_attempts_ : 3; // At what stands in line, or at cached reads, one after the other.
+  bool has_cache_ : 1;               // A file that can be asked for what is in memory.
+  bool cache_is_known_ : 1;          // Whether that is so.
 
-  io_object() : cancel_queued_(false), closing_(false), overlapping_(false), futile_attempts_(0) {}
+  io_object()
+    : cancel_queued_(false),
+      closing_(false),
+      overlapping_(false),
+      futile_attempts_(0),
+      has_cache_(false),
+      cache_is_known_(false)
+  {}
 
-  /// A line that was attempted in vain is left to the driver the next few times, and ever more times up to 30.
+  /// What was attempted in vain is left to the driver the next few times, and ever more times up to 30.
   void note_attempt(bool was_good)
   {
     constexpr unsigned most = 5;

@@ -184,6 +184,8 @@ private:
   void attempt_followers(driver& d);
   void attempt_line(driver& d, operation& first);
 
+  void attempt_single_read(driver& d);
+
   // One request round trip; for the rare moments that cannot wait for the loop.
   void enter_and_collect(guard& held, ring_index ring, wait_limit limit);
   void drain(guard& held, io_object& object);
