@@ -54,7 +54,7 @@ proactor::proactor(std::unique_ptr<driver_factory> factory)
     fast_after_turns_(initial_fast_after_turns)
 {
   // At once: who makes the first I/O object of a context can do something about a refusal, a running loop cannot.
-  home();
+  makes_calls_ = home().calls_in_submit();
 }
 
 proactor::~proactor()
@@ -77,13 +77,12 @@ void proactor::start(io_object& object, direction d, operation& op)
   object.append(op);
 
   const std::uint8_t bit = object.bit_in_order(d);
-  if (object.busy_ & bit)
+  if (!object.busy_.set(bit))
   {
     object.may_wait_ |= bit;
     op.progress_ = progress::waiting;
     return;
   }
-  object.busy_ |= bit;
   op.progress_ = progress::pending;
   pending_.push(op);
 }
@@ -198,7 +197,7 @@ void proactor::unlink(operation& op)
       return;
     object.may_wait_ &= static_cast<std::uint8_t>(~bit);
   }
-  object.busy_ &= static_cast<std::uint8_t>(~bit);
+  object.busy_.clear(bit);
 }
 
 // What stands in line was started later, and so is behind. Operations of other directions are passed over once.
@@ -305,7 +304,7 @@ bool proactor::has_news() const
 void proactor::attempt_single_read(driver& d)
 {
   operation* op = pending_.only();
-  if (!op || op->cancel_requested_ || d.staged() != 0 || d.calls_in_submit() || !is_positional_read(*op))
+  if (!op || op->cancel_requested_ || d.staged() != 0 || makes_calls_ || !is_positional_read(*op))
     return;
   if (const std::optional<int> result = d.attempt_cached_read(*op))
     finish(*pending_.pop(), *result);
@@ -323,20 +322,26 @@ driver& proactor::prepare_turn(wait_limit& limit)
   return d;
 }
 
-void proactor::collect(driver& d)
+template <class Collect>
+void proactor::take_in(driver& d, Collect collect)
 {
   attempts_followers_ = true;
-  d.collect(*this);
+  collect();
   attempt_followers(d);
   attempts_followers_ = false;
-  if (!d.calls_in_submit())
+  if (!makes_calls_)
     return;
   // What stood behind the finished ones takes its share of the same event, as with stock Asio, and not one a turn.
   for (int i = 0; i < most_calls_of_an_event && !pending_.empty(); ++i)
   {
     stage_requests(d);
-    d.collect(*this);
+    collect();
   }
+}
+
+void proactor::collect(driver& d)
+{
+  take_in(d, [&] { d.collect(*this); });
 }
 
 void proactor::attempt_followers(driver& d)
@@ -390,6 +395,54 @@ void proactor::submit_now(guard& held)
     // The leader may sleep, and what has finished is for it to see.
     wake();
   }
+}
+
+// --- Calls of several threads ------------------------------------------------------------------------------------------
+
+bool proactor::may_be_attempted(const io_object& object, direction d, const operation& op) const
+{
+  return is_socket_transfer(op.code_) && !op.poll_first_ && !object.busy_.has(static_cast<std::uint8_t>(d));
+}
+
+bool proactor::attempt(operation& op)
+{
+  op.result_ = core::attempt(op);
+  return !wants_readiness(op, op.result_);
+}
+
+void proactor::collect(driver& d, due_calls& left)
+{
+  if (!makes_calls_)
+    return collect(d);
+  d.take_due_calls(left);
+  for (unsigned i = 0; i != left.count; ++i)
+    left.ops[i]->progress_ = progress::in_call;
+  due_calls none;
+  take_in_calls(none);
+}
+
+void proactor::make_calls(guard& held, due_calls& calls)
+{
+  held.unlock();
+  for (unsigned i = 0; i != calls.count; ++i)
+    calls.results[i] = core::attempt(*calls.ops[i]);
+  held.lock();
+  for (unsigned i = 0; i != calls.count; ++i)
+  {
+    operation& op = *calls.ops[i];
+    op.progress_ = progress::in_kernel;
+    if (op.cancel_requested_ && wants_readiness(op, calls.results[i]))
+      calls.results[i] = -ECANCELED;
+  }
+  take_in_calls(calls);
+}
+
+void proactor::take_in_calls(due_calls& calls)
+{
+  take_in(*home_, [&] {
+    home_->collect_calls(calls, *this);
+    calls.count = 0;
+  });
 }
 
 // --- Registered buffers ------------------------------------------------------------------------------------------------

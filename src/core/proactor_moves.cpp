@@ -92,6 +92,11 @@ bool proactor::has_attempts_to_make(const io_object& object) const
   });
 }
 
+bool proactor::is_in_call(const io_object& object) const
+{
+  return any_operation(object, [](const operation& op) { return op.progress_ == progress::in_call; });
+}
+
 void proactor::submit_operations_of(guard& held, io_object& object)
 {
   // A request that is written down already, but with which its thread has not entered the kernel yet, counts as well.
@@ -138,6 +143,14 @@ void proactor::drain(guard& held, io_object& object)
   const wait_limit limit = waits ? drain_step : wait_limit{};
   do
   {
+    if (is_in_call(object))
+    {
+      // It does not block.
+      held.unlock();
+      std::this_thread::yield();
+      held.lock();
+      continue;
+    }
     const bool all_staged = stage_cancellations();
     for (ring_index ring : {home_ring, fast_ring})
       if (driver_at(ring) && may_enter(ring) && in_kernel_[ring] != 0)

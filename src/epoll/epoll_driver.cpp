@@ -214,7 +214,7 @@ void epoll_driver::try_backlogs_again()
 // Returns whether the operation has ended.
 bool epoll_driver::attempt_now(descriptor& d, core::operation& op)
 {
-  bool& may = (core::readiness_of(op) & POLLOUT) ? d.may_write : d.may_read;
+  bool& may = d.may_call(core::readiness_of(op));
   if (!may)
     return false;
   const int result = core::attempt(op);
@@ -225,6 +225,12 @@ bool epoll_driver::attempt_now(descriptor& d, core::operation& op)
   }
   may = false;
   return false;
+}
+
+void epoll_driver::call_was_futile(core::operation& op, std::uint32_t news_before)
+{
+  if (news_.load(std::memory_order_relaxed) == news_before)
+    descriptor_of(op.fd_).may_call(core::readiness_of(op)) = false;
 }
 
 int epoll_driver::ensure_registered(descriptor& d, int fd)
@@ -295,17 +301,18 @@ bool epoll_driver::cancel(core::operation& op)
 bool epoll_driver::has_news() const
 {
   // What has become of an operation that waits only the kernel can tell.
-  return !done_.empty() || waiting_ != 0 || !waiting_for_backlog_.empty() || files_.has_done();
+  return !done_.empty() || has_events() || waiting_ != 0 || !waiting_for_backlog_.empty() || files_.has_done();
 }
 
 void epoll_driver::prepare_enter()
 {
   is_announced_ = true;
   entering_.fetch_add(1, std::memory_order_relaxed);
-  const bool asks = done_.empty() || turns_without_asking_ == most_turns_without_asking;
+  const bool has_more = !done_.empty() || has_events();
+  const bool asks = !has_more || turns_without_asking_ == most_turns_without_asking;
   turns_without_asking_ = asks ? 0 : turns_without_asking_ + 1;
   asks_kernel_.store(asks, std::memory_order_relaxed);
-  const std::int64_t longest = !done_.empty()                  ? core::wait_limit::no_wait
+  const std::int64_t longest = has_more                        ? core::wait_limit::no_wait
                                : !waiting_for_backlog_.empty() ? backlog_retry_ns
                                                                : core::wait_limit::forever;
   longest_wait_ns_.store(longest, std::memory_order_relaxed);
@@ -349,23 +356,65 @@ int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
 
 // --- Ending ----------------------------------------------------------------------------------------------------------
 
-void epoll_driver::collect(core::completion_sink& sink)
+inline void epoll_driver::take_events()
 {
-  is_announced_ = false;
+  const std::lock_guard<std::mutex> held(events_mutex_);
+  if (events_.empty())
+    return;
+  if (has_events())
+    events_in_hand_.insert(events_in_hand_.end(), events_.begin(), events_.end());
+  else
   {
-    const std::lock_guard<std::mutex> held(events_mutex_);
     events_in_hand_.swap(events_);
+    handled_ = 0;
   }
-  for (const ::epoll_event& event : events_in_hand_)
-    handle(event);
-  events_in_hand_.clear();
+  events_.clear();
+  news_.store(news_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+inline void epoll_driver::pass_on_done(core::completion_sink& sink)
+{
   try_backlogs_again();
   files_.take_done(done_);
   while (core::operation* op = done_.pop())
     sink.completed(*op, op->result_);
 }
 
-void epoll_driver::handle(const ::epoll_event& event)
+void epoll_driver::collect(core::completion_sink& sink)
+{
+  is_announced_ = false;
+  take_events();
+  while (has_events())
+    handle(events_in_hand_[handled_++], nullptr);
+  pass_on_done(sink);
+}
+
+void epoll_driver::take_due_calls(core::due_calls& calls)
+{
+  is_announced_ = false;
+  take_events();
+  while (has_events() && calls.count != core::due_calls::most)
+    handle(events_in_hand_[handled_++], &calls);
+  calls.news_before = news();
+}
+
+void epoll_driver::collect_calls(const core::due_calls& calls, core::completion_sink& sink)
+{
+  for (unsigned i = 0; i != calls.count; ++i)
+  {
+    core::operation& op = *calls.ops[i];
+    if (!core::wants_readiness(op, calls.results[i]))
+    {
+      sink.completed(op, calls.results[i]);
+      continue;
+    }
+    call_was_futile(op, calls.news_before);
+    start_transfer(descriptor_of(op.fd_), op);
+  }
+  pass_on_done(sink);
+}
+
+void epoll_driver::handle(const ::epoll_event& event, core::due_calls* calls)
 {
   if (event.data.u64 == wake_up)
     return;
@@ -380,13 +429,14 @@ void epoll_driver::handle(const ::epoll_event& event)
   // The oldest first; what goes on waiting keeps its place.
   core::operation_queue candidates = std::exchange(d.waiting, {});
   while (core::operation* op = candidates.pop())
-    if (try_to_end(d, *op, event.events))
+    if (try_to_end(d, *op, event.events, calls))
       --waiting_;
     else
       d.waiting.push(*op);
 }
 
-bool epoll_driver::try_to_end(descriptor& d, core::operation& op, unsigned events)
+// Returns whether the operation waits no more.
+bool epoll_driver::try_to_end(descriptor& d, core::operation& op, unsigned events, core::due_calls* calls)
 {
   const unsigned of_interest = core::readiness_of(op) | EPOLLERR | EPOLLHUP;
   if ((events & (of_interest | EPOLLRDHUP)) == 0)
@@ -406,7 +456,11 @@ bool epoll_driver::try_to_end(descriptor& d, core::operation& op, unsigned event
       end(op, *outcome);
     return outcome.has_value();
   }
-  return attempt_now(d, op);
+  // An event that makes more than one call due may find the last place.
+  if (!calls || calls->count == core::due_calls::most)
+    return attempt_now(d, op);
+  calls->ops[calls->count++] = &op;
+  return true;
 }
 
 void epoll_driver::forget(int fd, bool is_closed)

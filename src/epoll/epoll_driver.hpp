@@ -41,6 +41,10 @@ public:
   void rest() override {}
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return true; }
+  std::uint32_t news() const override { return news_.load(std::memory_order_acquire); }
+  void call_was_futile(core::operation& op, std::uint32_t news_before) override;
+  void take_due_calls(core::due_calls& calls) override;
+  void collect_calls(const core::due_calls& calls, core::completion_sink& sink) override;
   bool requests_hold_files() const override { return false; } // A thread of the pool has the number and nothing else.
   void forget(int fd, bool is_closed) override;
   void mode_changed(int fd) override;
@@ -69,6 +73,8 @@ private:
     bool is_non_blocking : 1; // Made so here, for calls that know no MSG_DONTWAIT.
 
     descriptor() : is_registered(false), is_file(false), is_non_blocking(false) {}
+
+    bool& may_call(unsigned readiness) { return (readiness & EPOLLOUT) ? may_write : may_read; }
   };
 
   // Each process has few descriptors, or many with small numbers; blocks stay where they are when others come.
@@ -83,13 +89,16 @@ private:
   void start_on_file_or_pipe(descriptor& d, core::operation& op);
   void start_on_file(core::operation& op);
   bool attempt_now(descriptor& d, core::operation& op);
-  bool try_to_end(descriptor& d, core::operation& op, unsigned events);
+  bool try_to_end(descriptor& d, core::operation& op, unsigned events, core::due_calls* calls);
   int ensure_registered(descriptor& d, int fd);
   void keep(descriptor& d, core::operation& op);
   void try_backlogs_again();
   void end(core::operation& op, int result);
   void wake_who_waits();
-  void handle(const ::epoll_event& event);
+  void pass_on_done(core::completion_sink& sink);
+  void take_events();
+  bool has_events() const { return handled_ != events_in_hand_.size(); }
+  void handle(const ::epoll_event& event, core::due_calls* calls);
   int wait_for_events(::epoll_event* events, core::wait_limit limit);
 
   core::wake_event& wake_;
@@ -107,6 +116,8 @@ private:
   std::mutex events_mutex_; // enter() is called without the lock of the context.
   std::vector<::epoll_event> events_;
   std::vector<::epoll_event> events_in_hand_;
+  std::size_t handled_ = 0;            // Of those.
+  std::atomic<std::uint32_t> news_{0}; // Written with the lock held.
   file_pool files_;
 };
 

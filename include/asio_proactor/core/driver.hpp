@@ -37,10 +37,21 @@ protected:
   ~completion_sink() = default;
 };
 
+/// Calls that have become due, taken out of a driver to be made without the lock of the context.
+struct due_calls
+{
+  static constexpr unsigned most = 16;
+
+  operation* ops[most];
+  int results[most];
+  unsigned count = 0;
+  std::uint32_t news_before = 0; // Of the driver, before the calls were made.
+};
+
 /// One queue of requests to a kernel, and the completions that come back.
 /**
- * Every function except enter() is called with the lock of the context held. enter() is called without it, by one or
- * several threads as the driver's use allows. A driver never calls a handler and never finishes an operation
+ * Every function except enter() and news() is called with the lock of the context held. enter() is called without it, by one
+ * or several threads as the driver's use allows. A driver never calls a handler and never finishes an operation
  * inside submit() or cancel(): results come through collect() only.
  */
 class driver
@@ -84,6 +95,22 @@ public:
   /// Read at a position of a file what is in memory, without waiting for a disk; nothing unless that is all of a small read.
   /** By a system call, unless a driver knows another kernel. */
   virtual std::optional<int> attempt_cached_read(operation& op);
+
+  // Where submit() makes calls, several threads may make them in its place, without the lock: the one that starts an
+  // operation attempts it, and the one that collects takes out what collect() would do.
+
+  /// A number that changes when events have come. Any thread.
+  virtual std::uint32_t news() const { return 0; }
+
+  /// A call made without the lock would have blocked. If the news are what they were before it, only an event makes
+  /// another call worthwhile.
+  virtual void call_was_futile(operation&, std::uint32_t /* news_before */) {}
+
+  /// Take out calls that have become due, as many as fit. The driver goes on to hold their operations.
+  virtual void take_due_calls(due_calls&) {}
+
+  /// In place of collect(), once those calls have been made.
+  virtual void collect_calls(const due_calls&, completion_sink&) {}
 
   /// Whether a request under way goes on with the file it was made for when the descriptor has been closed.
   virtual bool requests_hold_files() const = 0;

@@ -7,6 +7,7 @@
 #define ASIO_PROACTOR_CORE_OPERATION_HPP
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <sys/socket.h>
@@ -50,7 +51,8 @@ enum class progress : std::uint8_t
   waiting,   ///< its io_object: an earlier operation of the same direction is not finished.
   pending,   ///< the proactor: it goes to a driver with the next turn of the loop.
   in_kernel, ///< a driver, which alone may say when it is over.
-  polling    ///< a driver, waiting for readiness before the call is made.
+  polling,   ///< a driver, waiting for readiness before the call is made.
+  in_call    ///< one of several threads, which makes its call without the lock.
 };
 
 /// The offset that means "the current position of the file, or none" in read, write and their relatives.
@@ -72,7 +74,7 @@ struct address_size
  * until the proactor hands it back as finished. The memory its arguments point at (buffers, message header, address)
  * belongs to the driver for the same time. Its own address is the kernel's user_data.
  *
- * Not thread safe: whoever holds the lock of the context may touch it.
+ * Not thread safe: whoever holds the lock of the context may touch it. Its arguments belong to the thread that makes its call.
  *
  * There is one for each idle connection, so it has no room for what few operations need: see extended_operation and watch.
  */
@@ -279,6 +281,36 @@ private:
   operation* back_ = nullptr;
 };
 
+/// Bits that are written with the lock of the context held, and may be read without it.
+class published_bits
+{
+public:
+  published_bits() = default;
+  published_bits(const published_bits& other) : bits_(other.all()) {}
+  published_bits& operator=(const published_bits& other)
+  {
+    bits_.store(other.all(), std::memory_order_release);
+    return *this;
+  }
+
+  bool has(std::uint8_t bits) const { return (all() & bits) != 0; }
+
+  /// Returns whether none of them was set.
+  bool set(std::uint8_t bits)
+  {
+    const std::uint8_t before = all();
+    bits_.store(before | bits, std::memory_order_release);
+    return (before & bits) == 0;
+  }
+
+  void clear(std::uint8_t bits) { bits_.store(all() & static_cast<std::uint8_t>(~bits), std::memory_order_release); }
+
+private:
+  std::uint8_t all() const { return bits_.load(std::memory_order_acquire); }
+
+  std::atomic<std::uint8_t> bits_{0};
+};
+
 /// The bookkeeping of one descriptor: its unfinished operations, in order of their start.
 /**
  * Its memory is recycled by the proactor but stays readable until the proactor is destroyed, so that a cancellation
@@ -289,7 +321,7 @@ struct io_object
   operation* first_ = nullptr;  // Its object_previous_ is the last one.
   io_object* next_ = nullptr;   // Link in the queue of objects with cancellations to send, or in the free list.
   std::uint32_t in_kernel_ = 0; // Operations that a driver holds.
-  std::uint8_t busy_ = 0;       // The directions in order that have an operation under way.
+  published_bits busy_;         // The directions in order that have an operation under way.
   std::uint8_t may_wait_ = 0;   // Those in which others may stand behind it.
   std::uint8_t attempts_to_skip_ = 0;
   bool cancel_queued_ : 1;

@@ -104,6 +104,9 @@ public:
   /// Take in what the driver of the turn has finished.
   void collect(driver& d);
 
+  /// The same by one of several threads, to which the driver leaves calls: see make_calls(). What is too much stays for the next turn.
+  void collect(driver& d, due_calls& left);
+
   /// Hand over what was started, without waiting for the next turn. Releases the guard in between.
   /** Not while another thread has the fast driver. */
   void submit_now(guard& held);
@@ -117,6 +120,25 @@ public:
 
   /// Make the leader return from its wait. Any thread, without the lock.
   void wake() noexcept { wake_event_.signal(); }
+
+  // --- Where operations are system calls, several threads make them without the lock ------------------------------
+
+  bool makes_calls() const { return makes_calls_; }
+
+  /// Whether an operation can be attempted by whoever is about to start it. Nobody else may start one of the object meanwhile.
+  bool may_be_attempted(const io_object& object, direction d, const operation& op) const;
+
+  /// What to tell attempt_was_futile(). Without the lock.
+  std::uint32_t news() const { return home_->news(); }
+
+  /// Make the attempt, without the lock. Returns whether the operation is over, and not to be started.
+  static bool attempt(operation& op);
+
+  /// Before start(): an attempt has found nothing. @p news_before is what news() was before it.
+  void attempt_was_futile(operation& op, std::uint32_t news_before) { home_->call_was_futile(op, news_before); }
+
+  /// Make calls that collect() has left, without the lock, and take in what they have finished. Releases the guard in between.
+  void make_calls(guard& held, due_calls& calls);
 
   // --- Who runs -------------------------------------------------------------------------------------------------
 
@@ -179,6 +201,12 @@ private:
   bool may_enter(ring_index ring) const { return ring == home_ring || fast_owner_ == &thread_marker; }
   bool all_within_reach(const io_object& object) const;
   bool has_attempts_to_make(const io_object& object) const;
+  bool is_in_call(const io_object& object) const;
+
+  // What a driver has finished, or a thread in its place.
+  template <class Collect>
+  void take_in(driver& d, Collect collect);
+  void take_in_calls(due_calls& calls);
 
   // Where the next of a line is there already, one call transfers what a request each would take a turn each for.
   void attempt_followers(driver& d);
@@ -200,6 +228,7 @@ private:
   std::unique_ptr<driver_factory> factory_;
   driver_description description_;
   std::unique_ptr<driver> home_;
+  bool makes_calls_ = false; // The drivers do, and so may others in their place.
   std::unique_ptr<driver> fast_;
   const void* fast_owner_ = nullptr; // thread_marker of the only thread that may enter fast_.
   std::uint64_t fast_after_turns_;   // A thread that has taken so many turns is worth a driver of its own.

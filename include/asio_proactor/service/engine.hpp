@@ -127,6 +127,11 @@ public:
   void shut_down();
 
 private:
+  void start_with_lock(guard& held, object& o, core::direction d, core::operation& op);
+
+  // Kept out of line: a thread that runs alone does not come here.
+  BOOST_NOINLINE void start_with_attempt(object& o, core::direction d, core::operation& op);
+
   asio::execution_context& context_;
   run_loop& loop_;
   core::proactor proactor_;

@@ -101,6 +101,9 @@ public:
 
   core::biased_mutex& mutex() { return mutex_; }
 
+  /// Whether several threads are inside. The answer may be out of date.
+  bool several_run() const { return several_run_.load(std::memory_order_relaxed); }
+
   /// Wait in this proactor from now on.
   void attach(core::proactor& p);
   void detach();
@@ -116,6 +119,9 @@ public:
   /// The same after an operation was started. Where the leader sleeps a running thread submits it itself, at once: its
   /// handler may be about to wait for the result. So does anybody while no thread runs the loop, for its effect.
   void operation_was_started(guard& held, core::direction d);
+
+  /// Queue an operation whose work is counted already behind all that is ready. Any thread, without the lock.
+  void push_behind(operation* op);
 
   /// Queue operations whose work is counted already, with the lock held, and see to it that somebody runs them.
   void push_ready(guard& held, queue& ops);
@@ -162,10 +168,15 @@ private:
   // Whether requests have been waiting for too long behind a queue of slow handlers.
   bool turn_is_overdue();
   bool turn_has_a_purpose(bool would_wait);
-  void take_turn(guard& held, std::int64_t limit_ns);
-  void wait_in_kernel(guard& held, core::wait_limit limit);
+  void take_turn(guard& held, thread_info& info, std::int64_t limit_ns);
+  void wait_in_kernel(guard& held, thread_info& info, core::wait_limit limit);
+  // Kept out of line: a thread that runs alone does not come here.
+  BOOST_NOINLINE void collect_as_one_of_several(guard& held, thread_info& info, core::driver& d);
+  BOOST_NOINLINE void make_due_calls(guard& held, thread_info& info);
+  void fire_watches(guard& held);
   void wait_in_parking_spot(guard& held, core::wait_limit limit);
   void gather_completions();
+  void keep_completions(thread_info& info);
   void idle(guard& held, std::int64_t limit_ns);
 
   core::wait_limit shorten_wait(std::int64_t limit_ns);
@@ -177,7 +188,6 @@ private:
   void push_from_running_thread(operation* op, bool is_continuation);
   // Kept out of line: a thread that runs alone does not come here.
   BOOST_NOINLINE void push_own(operation* op, bool is_continuation);
-  void push_from_elsewhere(operation* op);
   // One at a time: who wakes up and finds more than it can run wakes the next.
   void wake_one(guard& held);
   // Whether a thread sleeps and nobody is waking one. After a push to an own queue the answer is not out of date.

@@ -21,6 +21,8 @@ inline void engine::deregister(object*& o, int fd, core::proactor::descriptor_fa
 
 inline void engine::start(object& o, core::direction d, core::operation& op)
 {
+  if (loop_.several_run() && proactor_.makes_calls() && proactor_.may_be_attempted(o, d, op))
+    return start_with_attempt(o, d, op);
   guard held(loop_.mutex());
   if (shut_down_)
   {
@@ -30,9 +32,27 @@ inline void engine::start(object& o, core::direction d, core::operation& op)
     loop_.post_immediate_completion(&to_be_run(op), false);
     return;
   }
+  start_with_lock(held, o, d, op);
+}
+
+inline void engine::start_with_lock(guard& held, object& o, core::direction d, core::operation& op)
+{
   loop_.work_started();
   proactor_.start(o, d, op);
   loop_.operation_was_started(held, d);
+}
+
+inline void engine::start_with_attempt(object& o, core::direction d, core::operation& op)
+{
+  const std::uint32_t news_before = proactor_.news();
+  if (core::proactor::attempt(op))
+  {
+    loop_.work_started();
+    return loop_.push_behind(&to_be_run(op));
+  }
+  guard held(loop_.mutex());
+  proactor_.attempt_was_futile(op, news_before);
+  start_with_lock(held, o, d, op);
 }
 
 inline void engine::submit_operations_of(object* o)

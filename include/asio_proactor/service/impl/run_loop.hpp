@@ -166,7 +166,7 @@ inline void run_loop::push_ready(guard& held, queue& ops)
   wake_one(held);
 }
 
-inline void run_loop::push_from_elsewhere(operation* op)
+inline void run_loop::push_behind(operation* op)
 {
   inbox_.push(op);
   wake_leader();
@@ -183,7 +183,7 @@ inline void run_loop::post_immediate_completion(operation* op, bool is_continuat
   if (mutex_.biased_to_this_thread() || this_thread())
     push_from_running_thread(op, is_continuation);
   else
-    push_from_elsewhere(op);
+    push_behind(op);
 }
 
 inline void run_loop::post_immediate_completions(std::size_t n, queue& ops, bool is_continuation)
@@ -201,7 +201,7 @@ inline void run_loop::post_deferred_completion(operation* op)
   if (mutex_.biased_to_this_thread() || this_thread())
     push_from_running_thread(op, false);
   else
-    push_from_elsewhere(op);
+    push_behind(op);
 }
 
 inline void run_loop::post_deferred_completions(queue& ops)

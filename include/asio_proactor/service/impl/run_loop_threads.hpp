@@ -21,6 +21,8 @@ struct run_loop::thread_info : asio_detail::thread_info_base
   std::uint64_t streak_began = 0;
   // Units of work that have ended and that the count does not know of yet: it may be too large, never too small.
   long unreported_ends = 0;
+  // What its last turn has left it to do, where operations are system calls.
+  core::due_calls calls;
   // It stays, so it may take a share of the ready handlers.
   bool is_to_share = false;
   // In the list of all threads inside the loop.

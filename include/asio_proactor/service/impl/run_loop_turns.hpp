@@ -133,8 +133,12 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
         ready_.push(&marker_);
         return 0;
       }
-      leadership leads(*this, held, is_last);
-      take_turn(held, may_wait ? limit_ns : core::wait_limit::no_wait);
+      {
+        leadership leads(*this, held, is_last);
+        take_turn(held, info, may_wait ? limit_ns : core::wait_limit::no_wait);
+      }
+      if (info.calls.count != 0)
+        make_due_calls(held, info);
       has_waited = has_waited || may_wait;
       has_led = true;
     }
@@ -321,14 +325,14 @@ inline bool run_loop::turn_has_a_purpose(bool would_wait)
   return would_wait || !timers_.all_empty() || (proactor() && proactor()->has_news());
 }
 
-inline void run_loop::take_turn(guard& held, std::int64_t limit_ns)
+inline void run_loop::take_turn(guard& held, thread_info& info, std::int64_t limit_ns)
 {
   adapt_driver(held);
   if (!turn_has_a_purpose(limit_ns != core::wait_limit::no_wait))
     return;
   unsent_is_timed_ = false;
   if (proactor())
-    wait_in_kernel(held, shorten_wait(limit_ns));
+    wait_in_kernel(held, info, shorten_wait(limit_ns));
   else if (limit_ns != core::wait_limit::no_wait)
     wait_in_parking_spot(held, shorten_wait(limit_ns));
   gather_completions();
@@ -367,7 +371,7 @@ inline bool run_loop::may_sleep_after_announcement()
          !(counts_locally() && nothing_is_left());
 }
 
-inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
+inline void run_loop::wait_in_kernel(guard& held, thread_info& info, core::wait_limit limit)
 {
   core::driver& d = proactor()->prepare_turn(limit);
   const bool sleeps = limit.nanoseconds != core::wait_limit::no_wait;
@@ -379,13 +383,40 @@ inline void run_loop::wait_in_kernel(guard& held, core::wait_limit limit)
   if (sleeps)
     leader_sleeps_.store(false, std::memory_order_relaxed);
   held.lock();
+  if (several_run())
+    return collect_as_one_of_several(held, info, d);
   proactor()->collect(d);
+  fire_watches(held);
+}
+
+inline void run_loop::collect_as_one_of_several(guard& held, thread_info& info, core::driver& d)
+{
+  proactor()->collect(d, info.calls);
+  keep_completions(info);
+  // Calls come first: a function that throws would leave them undone.
+  if (info.calls.count == 0)
+    fire_watches(held);
+}
+
+inline void run_loop::fire_watches(guard& held)
+{
   while (core::watch* watch = proactor()->take_fired_watch())
   {
     held.unlock();
     watch->fired_(*watch);
     held.lock();
   }
+}
+
+inline void run_loop::make_due_calls(guard& held, thread_info& info)
+{
+  // Another thread may take the next turn meanwhile.
+  wake_one(held);
+  proactor()->make_calls(held, info.calls);
+  fire_watches(held);
+  keep_completions(info);
+  if (proactor()->has_unsent())
+    operation_was_started(held, core::direction::read);
 }
 
 inline void run_loop::wait_in_parking_spot(guard& held, core::wait_limit limit)
@@ -403,6 +434,19 @@ inline void run_loop::gather_completions()
   if (proactor())
     while (core::operation* op = proactor()->take_finished())
       ready_.push(&to_be_run(*op));
+}
+
+// Whoever has made the calls best runs their handlers, too: what they look at is in its cache.
+inline void run_loop::keep_completions(thread_info& info)
+{
+  if (!info.is_to_share || !proactor()->makes_calls())
+    return gather_completions();
+  queue taken;
+  std::size_t count = 0;
+  for (; core::operation* op = proactor()->take_finished(); ++count)
+    taken.push(&to_be_run(*op));
+  if (count != 0)
+    info.own.push(taken, count);
 }
 
 inline void run_loop::idle(guard& held, std::int64_t limit_ns)
