@@ -355,11 +355,8 @@ void proactor::attempt_followers(driver& d)
 void proactor::attempt_line(driver& d, operation& first)
 {
   io_object& object = *first.object_;
-  if (object.attempts_to_skip_ != 0)
-  {
-    --object.attempts_to_skip_;
+  if (object.skips_attempt())
     return pending_.push(first);
-  }
   operation* line[longest_line];
   int results[longest_line];
   const unsigned count = line_behind(first, line);

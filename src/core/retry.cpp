@@ -331,13 +331,8 @@ std::optional<int> driver::attempt_cached_read(operation& op)
     return std::nullopt;
   const read_vectors read(op);
   const std::size_t size = read.size();
-  if (size == 0 || size > most_to_read_from_cache)
+  if (size == 0 || size > most_to_read_from_cache || object.skips_attempt())
     return std::nullopt;
-  if (object.attempts_to_skip_ != 0)
-  {
-    --object.attempts_to_skip_;
-    return std::nullopt;
-  }
   const ssize_t got = ::preadv2(op.fd_, read.first(), read.count(), static_cast<off_t>(offset_of(op)), RWF_NOWAIT);
   object.has_cache_ = got >= 0 || errno != EOPNOTSUPP;
   // What is missing may be on the disk, or behind the end.

@@ -348,6 +348,14 @@ struct io_object
     attempts_to_skip_ = was_good ? 0 : static_cast<std::uint8_t>((1u << futile_attempts_) - 2);
   }
 
+  /// Whether the next attempt is one of those. Asked once for each.
+  bool skips_attempt()
+  {
+    const bool is_to_skip = attempts_to_skip_ != 0;
+    attempts_to_skip_ -= is_to_skip;
+    return is_to_skip;
+  }
+
   /// The bit of a direction, or none if its operations may be under way together.
   std::uint8_t bit_in_order(direction d) const
   {
