@@ -6,18 +6,20 @@
 //
 //   floor_echo --protocol=tcp|unix|udp --buffer=BYTES --flags=plain|coop|single_defer
 //              [--path=FILE] [--slots=N] [--once=1] [--poll-first=1] [--register-ring=1] [--entries=N]
-//              [--look-us=N]
+//              [--look-us=N] [--piece=BYTES]
 //
 // --once closes each connection after its first echo. --look-us is how long it looks for the next completion after it has accepted, before it
-// sleeps: whoever connects many times would pay for waking it each time.
+// sleeps: whoever connects many times would pay for waking it each time. --piece limits a send to a stream, as Asio's async_write does to 64 KiB.
 #include <arpa/inet.h>
 #include <liburing.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
@@ -47,6 +49,7 @@ struct connection
 {
   int fd = -1;
   std::vector<char> buffer;
+  std::size_t received = 0, sent = 0;
   // Only datagrams need an address and a message header; they cost a stream connection nothing in the loop.
   sockaddr_storage peer{};
   iovec piece{};
@@ -56,7 +59,7 @@ struct connection
 struct settings
 {
   std::string protocol, flags, path;
-  std::size_t buffer;
+  std::size_t buffer, piece;
   unsigned slots, entries;
   bool poll_first, register_ring, once;
   std::chrono::microseconds look;
@@ -149,10 +152,17 @@ private:
     case step::receive:
       if (result <= 0)
         return finish(owner, result);
-      start_send(owner, static_cast<std::size_t>(result));
+      owner->received = static_cast<std::size_t>(result);
+      owner->sent = 0;
+      start_send(owner);
       break;
     case step::send:
-      if (result <= 0 || chosen_.once)
+      if (result <= 0)
+        return finish(owner, result);
+      owner->sent += static_cast<std::size_t>(result);
+      if (owner->sent < owner->received)
+        return start_send(owner);
+      if (chosen_.once)
         return finish(owner, result);
       start_receive(owner);
       break;
@@ -251,18 +261,19 @@ private:
     tag(sqe, owner, step::receive);
   }
 
-  void start_send(connection* owner, std::size_t size)
+  void start_send(connection* owner)
   {
     io_uring_sqe* sqe = bench::next_sqe(ring_);
     if (chosen_.protocol == "udp")
     {
-      owner->piece.iov_len = size;
+      owner->piece.iov_len = owner->received;
       io_uring_prep_sendmsg(sqe, owner->fd, &owner->message, MSG_NOSIGNAL);
     }
     else
     {
       // MSG_WAITALL makes the kernel finish a short send by itself.
-      io_uring_prep_send(sqe, owner->fd, owner->buffer.data(), size, MSG_NOSIGNAL | MSG_WAITALL);
+      io_uring_prep_send(sqe, owner->fd, owner->buffer.data() + owner->sent, std::min(owner->received - owner->sent, chosen_.piece),
+                         MSG_NOSIGNAL | MSG_WAITALL);
     }
     tag(sqe, owner, step::send);
   }
@@ -293,6 +304,7 @@ int main(int argc, char** argv)
                     bench::option(argc, argv, "flags", "single_defer"),
                     bench::option(argc, argv, "path", ""),
                     bench::number_option(argc, argv, "buffer", 4096),
+                    bench::number_option(argc, argv, "piece", std::numeric_limits<std::size_t>::max()),
                     static_cast<unsigned>(bench::number_option(argc, argv, "slots", 16)),
                     static_cast<unsigned>(bench::number_option(argc, argv, "entries", default_entries)),
                     bench::number_option(argc, argv, "poll-first", 0) != 0,

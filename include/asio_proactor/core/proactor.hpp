@@ -121,12 +121,16 @@ public:
   /// Make the leader return from its wait. Any thread, without the lock.
   void wake() noexcept { wake_event_.signal(); }
 
-  // --- Where operations are system calls, several threads make them without the lock ------------------------------
+  // --- Where operations are system calls, a thread can make them without the lock ---------------------------------
 
   bool makes_calls() const { return makes_calls_; }
 
-  /// Whether an operation can be attempted by whoever is about to start it. Nobody else may start one of the object meanwhile.
-  bool may_be_attempted(const io_object& object, direction d, const operation& op) const;
+  /// Whether whoever is about to start an operation is to attempt it first. Nobody else may start one of the object meanwhile.
+  /**
+   * Of several threads each makes its own calls. One alone makes small ones together, with the next turn, and a large one at
+   * once: after it nothing of what belongs to the operation is left in the cache.
+   */
+  bool is_attempted_by_starter(const io_object& object, direction d, const operation& op, bool several_run) const;
 
   /// What to tell attempt_was_futile(). Without the lock.
   std::uint32_t news() const { return home_->news(); }

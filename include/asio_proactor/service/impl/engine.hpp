@@ -21,7 +21,7 @@ inline void engine::deregister(object*& o, int fd, core::proactor::descriptor_fa
 
 inline void engine::start(object& o, core::direction d, core::operation& op)
 {
-  if (loop_.several_run() && proactor_.makes_calls() && proactor_.may_be_attempted(o, d, op))
+  if (proactor_.makes_calls() && proactor_.is_attempted_by_starter(o, d, op, loop_.several_run()))
     return start_with_attempt(o, d, op);
   guard held(loop_.mutex());
   if (shut_down_)
@@ -47,6 +47,8 @@ inline void engine::start_with_attempt(object& o, core::direction d, core::opera
   const std::uint32_t news_before = proactor_.news();
   if (core::proactor::attempt(op))
   {
+    if (!loop_.several_run())
+      return loop_.post_immediate_completion(&to_be_run(op), false);
     loop_.work_started();
     return loop_.push_behind(&to_be_run(op));
   }
