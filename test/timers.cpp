@@ -14,6 +14,7 @@
 # include <boost/asio/deadline_timer.hpp>
 #endif
 #include <functional>
+#include <future>
 #include <memory>
 #include <random>
 #include <thread>
@@ -189,6 +190,30 @@ BOOST_AUTO_TEST_CASE(short_timer_started_while_a_long_one_is_waited_for)
   other.join();
   BOOST_TEST(fired.calls == 1);
   BOOST_TEST(ended.ec == asio::error::operation_aborted);
+}
+
+// Whoever sleeps has been told of no timer, or of one that is over.
+BOOST_AUTO_TEST_CASE(started_by_another_thread_when_all_others_are_over)
+{
+  asio::io_context ctx;
+  auto work = asio::make_work_guard(ctx);
+  std::thread runner([&] { ctx.run(); });
+  for (int round = 0; round < 20; ++round)
+  {
+    asio::steady_timer timer(ctx), other(ctx, 10ms);
+    outcome fired, ended;
+    other.async_wait(ended.plain());
+    if (round % 2 == 1)
+      other.cancel();
+    std::this_thread::sleep_for(15ms);
+    std::promise<void> has_fired;
+    timer.expires_after(2ms);
+    timer.async_wait([&](error_code) { has_fired.set_value(); });
+    BOOST_TEST_REQUIRE((has_fired.get_future().wait_for(5s) == std::future_status::ready));
+    BOOST_TEST(ended.calls == 1);
+  }
+  work.reset();
+  runner.join();
 }
 
 BOOST_AUTO_TEST_CASE(fire_on_time_while_io_is_busy)

@@ -44,9 +44,6 @@ constexpr std::uint64_t initial_fast_after_turns = 64;
 // The operations of a direction that one turn carries out, where others wait for theirs: a full queue must not have it all.
 constexpr int most_calls_of_an_event = 64;
 
-// Copying so many bytes leaves little else in a core's caches of the first two levels.
-constexpr std::size_t large_transfer = std::size_t{64} * 1024;
-
 } // namespace
 
 proactor::proactor(const std::string& configured_driver) : proactor(choose_driver(configured_driver)) {}
@@ -399,10 +396,9 @@ void proactor::submit_now(guard& held)
 
 // --- Calls of several threads ------------------------------------------------------------------------------------------
 
-bool proactor::is_attempted_by_starter(const io_object& object, direction d, const operation& op, bool several_run) const
+bool proactor::may_be_attempted(const io_object& object, direction d, const operation& op) const
 {
-  return is_socket_transfer(op.code_) && (several_run || may_transfer(op, large_transfer)) && !op.poll_first_ &&
-         !object.busy_.has(static_cast<std::uint8_t>(d));
+  return is_socket_transfer(op.code_) && !op.poll_first_ && !object.busy_.has(static_cast<std::uint8_t>(d));
 }
 
 bool proactor::attempt(operation& op)

@@ -299,11 +299,8 @@ bool is_socket_transfer(opcode code)
   }
 }
 
-bool may_transfer(const operation& op, std::size_t bytes)
+bool has_room_for(const ::msghdr& message, std::size_t bytes)
 {
-  if (op.code_ == opcode::receive || op.code_ == opcode::send)
-    return op.args_.buffer.size >= bytes;
-  const ::msghdr& message = *op.args_.message.header;
   std::size_t room = 0;
   for (std::size_t i = 0; i != message.msg_iovlen && room < bytes; ++i)
     room += message.msg_iov[i].iov_len;

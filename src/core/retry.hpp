@@ -39,9 +39,6 @@ constexpr unsigned longest_line = 32;
 /// send(2), recv(2) and relatives: never block when they are told so.
 bool is_socket_transfer(opcode code);
 
-/// Whether a socket transfer has buffers for that many bytes.
-bool may_transfer(const operation& op, std::size_t bytes);
-
 /// read(2), write(2) and relatives: not only for sockets, and without a flag that keeps them from blocking.
 bool is_file_call(opcode code);
 

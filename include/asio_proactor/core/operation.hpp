@@ -199,6 +199,21 @@ inline std::uint64_t offset_of(const operation& op)
   return op.is_extended_ ? static_cast<const extended_operation&>(op).offset_ : current_position;
 }
 
+bool has_room_for(const ::msghdr& message, std::size_t bytes);
+
+/// Whether it is a transfer of a socket with buffers for that many bytes.
+inline bool may_transfer(const operation& op, std::size_t bytes)
+{
+  switch (op.code_)
+  {
+  case opcode::receive:
+  case opcode::send: return op.args_.buffer.size >= bytes;
+  case opcode::receive_message:
+  case opcode::send_message: return has_room_for(*op.args_.message.header, bytes);
+  default: return false;
+  }
+}
+
 /// Where an accept writes the size of its peer's address: for each attempt again with the room there is. May be null.
 inline ::socklen_t* size_for_accept(operation& op)
 {

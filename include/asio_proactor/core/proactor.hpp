@@ -130,7 +130,10 @@ public:
    * Of several threads each makes its own calls. One alone makes small ones together, with the next turn, and a large one at
    * once: after it nothing of what belongs to the operation is left in the cache.
    */
-  bool is_attempted_by_starter(const io_object& object, direction d, const operation& op, bool several_run) const;
+  bool is_attempted_by_starter(const io_object& object, direction d, const operation& op, bool several_run) const
+  {
+    return (several_run || may_transfer(op, large_transfer)) && may_be_attempted(object, d, op);
+  }
 
   /// What to tell attempt_was_futile(). Without the lock.
   std::uint32_t news() const { return home_->news(); }
@@ -168,6 +171,9 @@ public:
   const driver_description& description() const { return description_; }
 
 private:
+  // Copying so many bytes leaves little else in a core's caches of the first two levels.
+  static constexpr std::size_t large_transfer = std::size_t{64} * 1024;
+
   enum ring_index : std::uint8_t
   {
     home_ring,
@@ -203,6 +209,7 @@ private:
   std::error_code tell_registered_buffers(driver& d);
   driver* driver_at(ring_index ring) { return ring == fast_ring ? fast_.get() : home_.get(); }
   bool may_enter(ring_index ring) const { return ring == home_ring || fast_owner_ == &thread_marker; }
+  bool may_be_attempted(const io_object& object, direction d, const operation& op) const;
   bool all_within_reach(const io_object& object) const;
   bool has_attempts_to_make(const io_object& object) const;
   bool is_in_call(const io_object& object) const;

@@ -129,8 +129,8 @@ public:
 private:
   void start_with_lock(guard& held, object& o, core::direction d, core::operation& op);
 
-  // Kept out of line: a thread that runs alone does not come here.
-  BOOST_NOINLINE void start_with_attempt(object& o, core::direction d, core::operation& op);
+  // Returns whether the operation was started. Kept out of line, as it is for drivers that make calls only.
+  BOOST_NOINLINE bool start_by_attempt(object& o, core::direction d, core::operation& op);
 
   asio::execution_context& context_;
   run_loop& loop_;

@@ -10,6 +10,7 @@
 
 #include <asio_proactor/drop_in/slot/io_uring_operation.hpp>
 #include <asio_proactor/drop_in/slot/scheduler.hpp>
+#include <asio_proactor/drop_in/slot/steady_timer_queue.hpp>
 #include <asio_proactor/service/engine.hpp>
 #include <boost/asio/detail/limits.hpp>
 #include <boost/asio/detail/timer_queue_base.hpp>

@@ -21,8 +21,8 @@ inline void engine::deregister(object*& o, int fd, core::proactor::descriptor_fa
 
 inline void engine::start(object& o, core::direction d, core::operation& op)
 {
-  if (proactor_.makes_calls() && proactor_.is_attempted_by_starter(o, d, op, loop_.several_run()))
-    return start_with_attempt(o, d, op);
+  if (proactor_.makes_calls() && start_by_attempt(o, d, op))
+    return;
   guard held(loop_.mutex());
   if (shut_down_)
   {
@@ -42,19 +42,26 @@ inline void engine::start_with_lock(guard& held, object& o, core::direction d, c
   loop_.operation_was_started(held, d);
 }
 
-inline void engine::start_with_attempt(object& o, core::direction d, core::operation& op)
+inline bool engine::start_by_attempt(object& o, core::direction d, core::operation& op)
 {
+  const bool several_run = loop_.several_run();
+  if (!proactor_.is_attempted_by_starter(o, d, op, several_run))
+    return false;
   const std::uint32_t news_before = proactor_.news();
-  if (core::proactor::attempt(op))
+  if (!core::proactor::attempt(op))
   {
-    if (!loop_.several_run())
-      return loop_.post_immediate_completion(&to_be_run(op), false);
-    loop_.work_started();
-    return loop_.push_behind(&to_be_run(op));
+    guard held(loop_.mutex());
+    proactor_.attempt_was_futile(op, news_before);
+    start_with_lock(held, o, d, op);
   }
-  guard held(loop_.mutex());
-  proactor_.attempt_was_futile(op, news_before);
-  start_with_lock(held, o, d, op);
+  else if (several_run)
+  {
+    loop_.work_started();
+    loop_.push_behind(&to_be_run(op));
+  }
+  else
+    loop_.post_immediate_completion(&to_be_run(op), false);
+  return true;
 }
 
 inline void engine::submit_operations_of(object* o)
