@@ -241,6 +241,9 @@ WORKLOADS = (
                   (faster_than_stock(1.0), Goal(RATE, 1.5, "drop_in_one_thread")), ("--work-us=50",)),
     Memory("memory", "user-space memory of an idle connection with a read outstanding", "echo", "floor_echo",
            (Goal(BYTES, 0.5, "stock"), Goal(BYTES, 1024)), ("--buffer=64",)),
+    *(Program(f"pairs_{count}", f"echo between both ends of {count} UNIX sockets in one process, two threads in run()", "pairs",
+              goals=(faster_than_stock(1), EPOLL_RATE_GOAL), server=(f"--pairs={count}",), variants=THREADED, every_core=True)
+      for count in (4, 64)),
     Program("post_chain", "handlers that each post the next one, one thread", "post",
             goals=(faster_than_stock(1 / 0.6),), server=("--mode=chain",), unit="handler"),
     Program("post_threads", "handlers posted by one thread to two others in run()", "post", "floor_post",
