@@ -272,8 +272,8 @@ private:
     else
     {
       // MSG_WAITALL makes the kernel finish a short send by itself.
-      io_uring_prep_send(sqe, owner->fd, owner->buffer.data() + owner->sent, std::min(owner->received - owner->sent, chosen_.piece),
-                         MSG_NOSIGNAL | MSG_WAITALL);
+      io_uring_prep_send(sqe, owner->fd, owner->buffer.data() + owner->sent,
+                         std::min(owner->received - owner->sent, chosen_.piece), MSG_NOSIGNAL | MSG_WAITALL);
     }
     tag(sqe, owner, step::send);
   }

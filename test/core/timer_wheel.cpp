@@ -28,7 +28,10 @@ constexpr auto longest = std::numeric_limits<std::int64_t>::max(), shortest = st
 class model
 {
 public:
-  explicit model(std::uint64_t seed) : random_(seed), now_(static_cast<std::int64_t>(random_() % (400 * day))), wheel_(now_)
+  explicit model(std::uint64_t seed)
+    : random_(seed),
+      now_(static_cast<std::int64_t>(random_() % (400 * day))),
+      wheel_(now_)
   {
     for (int i = 0; i < 200; ++i)
       out_.push_back(&entries_.emplace_back());

@@ -307,7 +307,7 @@ private:
 
   tick current_; // What is in a slot has a later one.
   std::size_t count_ = 0;
-  std::int64_t earliest_ns_ = never; // Of all, or a time before it.
+  std::int64_t earliest_ns_ = never;            // Of all, or a time before it.
   std::vector<heap_item, heap_allocator> heap_; // Has room for all, as nothing may fail once an entry is in.
   std::uint64_t occupied_[levels] = {};
   timer_entry* slots_[levels * slots_of_level] = {};

@@ -157,7 +157,7 @@ private:
 
   using wheel = core::timer_wheel<Allocator>;
 
-  mutable wheel wheel_;                             // Finds out lazily which is the earliest.
+  mutable wheel wheel_;                                 // Finds out lazily which is the earliest.
   mutable std::int64_t sleeps_until_ns_ = wheel::never; // Nobody sleeps longer.
 };
 
