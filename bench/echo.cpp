@@ -144,9 +144,7 @@ int main(int argc, char** argv)
   const std::size_t threads = bench::number_option(argc, argv, "threads", 1);
   const session_options options{buffer_size, bench::number_option(argc, argv, "once", 0) != 0,
                                 std::chrono::microseconds(bench::number_option(argc, argv, "work-us", 0))};
-  bench::contexts contexts(bench::number_option(argc, argv, "contexts", 1));
-  for (auto& each : contexts)
-    each = std::make_unique<bench::context>();
+  const bench::contexts contexts = bench::make_contexts(bench::number_option(argc, argv, "contexts", 1));
   asio::io_context& context = *contexts.front();
   if (protocol == "tcp")
   {

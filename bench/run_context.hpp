@@ -47,6 +47,14 @@ inline void run_on_threads(boost::asio::io_context& context, std::size_t threads
 
 using contexts = std::vector<std::unique_ptr<context>>;
 
+inline contexts make_contexts(std::size_t count)
+{
+  contexts made(count);
+  for (auto& each : made)
+    each = std::make_unique<context>();
+  return made;
+}
+
 // The threads are divided among the contexts, each of which is kept running.
 inline void run_on_threads(const contexts& all, std::size_t threads)
 {

@@ -21,9 +21,9 @@ STARTS = {"drop_in_epoll": "drop_in@epoll", "drop_in_one_thread": "drop_in+threa
           "drop_in_two_contexts": "drop_in+contexts=2"}
 # A context for each thread shares nothing: no queue, lock or ring of one context for both can do better.
 THREADED = (*STOCK, "drop_in", "drop_in_one_thread", "drop_in_two_contexts", "drop_in_epoll")
-# The floor, but that it sends no more at once than Asio's async_write does.
-IN_PIECES = ("floor_in_pieces", "piece=65536")
-EVERY_VARIANT = (*STOCK, "drop_in", *STARTS, "floor", IN_PIECES[0])
+# How the floor is: as it is, or sending no more at once than Asio's async_write does.
+FLOORS = {"floor": "", "floor_in_pieces": "+piece=65536"}
+EVERY_VARIANT = (*STOCK, "drop_in", *STARTS, *FLOORS)
 
 
 def faster_than_stock(factor):
@@ -50,17 +50,12 @@ class Workload:
     unit: str = "message"
     variants: tuple = VARIANTS
     every_core: bool = False  # The program may run on all cores; a load stays on its own.
-    floor_options: tuple = ()  # A further variant, and the option that makes it of the floor.
+    floors: tuple = ("floor",)
 
     def programs(self):
         """Program of each variant."""
         made = {variant: f"{self.source}.{STARTS.get(variant, variant)}" for variant in self.variants}
-        if self.floor:
-            made["floor"] = self.floor
-        if self.floor_options:
-            variant, option = self.floor_options
-            made[variant] = f"{self.floor}+{option}"
-        return made
+        return {**made, **{each: self.floor + FLOORS[each] for each in self.floors}} if self.floor else made
 
     def cpu(self):
         return os.sched_getaffinity(0) if self.every_core else harness.server_cpu()
@@ -196,12 +191,12 @@ class Memory(Workload):
         return None
 
 
-def echo(name, title, goals, connections, size=64, depth=1, protocol="tcp", server=(), load=(), floor_options=()):
+def echo(name, title, goals, connections, size=64, depth=1, protocol="tcp", server=(), load=(), floors=("floor",)):
     # Enough for a whole batch of small messages or one large one, the same for every variant.
     buffer = max(4096, size)
     return Echo(name, title, "echo", "floor_echo", (*goals, EPOLL_GOAL), (f"--protocol={protocol}", f"--buffer={buffer}", *server),
                 load=(f"--protocol={protocol}", f"--connections={connections}", f"--size={size}", f"--depth={depth}", *load),
-                floor_options=floor_options)
+                floors=floors)
 
 
 def threaded_echo(name, title, connections, goals, server=()):
@@ -225,7 +220,7 @@ WORKLOADS = (
          (faster_than_stock(1.2), cpu_within_floor(1.05), Goal(CALLS, 0.05)), 512),
     echo("large_16k", "TCP echo, 16 KiB, 64 connections", (faster_than_stock(1.0), cpu_within_floor(1.1)), 64, 16384),
     echo("large_256k", "TCP echo, 256 KiB, 64 connections", (faster_than_stock(1.0), cpu_within_floor(1.1)), 64, 262144,
-         floor_options=IN_PIECES),
+         floors=tuple(FLOORS)),
     echo("pipelined", "TCP echo, 64 B, 32 messages in flight on each of 64 connections",
          (faster_than_stock(1.3), cpu_within_floor(1.1)), 64, depth=32),
     echo("unix", "UNIX-socket echo, 64 B, 64 connections", (faster_than_stock(1.4), cpu_within_floor(1.15)), 64,
