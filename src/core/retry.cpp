@@ -9,7 +9,6 @@
 #include <asio_proactor/core/driver.hpp>
 #include <cerrno>
 #include <fcntl.h>
-#include <numeric>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -147,11 +146,7 @@ public:
   const ::iovec* first() const { return first_; }
   int count() const { return count_; }
 
-  std::size_t size() const
-  {
-    return std::accumulate(first_, first_ + count_, std::size_t{0},
-                           [](std::size_t sum, const ::iovec& each) { return sum + each.iov_len; });
-  }
+  std::size_t size() const { return total_size(first_, static_cast<std::size_t>(count_)); }
 
 private:
   ::iovec one_;
@@ -297,14 +292,6 @@ bool is_socket_transfer(opcode code)
   case opcode::send_message: return true;
   default: return false;
   }
-}
-
-bool has_room_for(const ::msghdr& message, std::size_t bytes)
-{
-  std::size_t room = 0;
-  for (std::size_t i = 0; i != message.msg_iovlen && room < bytes; ++i)
-    room += message.msg_iov[i].iov_len;
-  return room >= bytes;
 }
 
 bool is_file_call(opcode code)

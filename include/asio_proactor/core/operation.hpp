@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -199,7 +200,12 @@ inline std::uint64_t offset_of(const operation& op)
   return op.is_extended_ ? static_cast<const extended_operation&>(op).offset_ : current_position;
 }
 
-bool has_room_for(const ::msghdr& message, std::size_t bytes);
+/// The bytes of all buffers together.
+inline std::size_t total_size(const ::iovec* vectors, std::size_t count)
+{
+  return std::accumulate(vectors, vectors + count, std::size_t{0},
+                         [](std::size_t sum, const ::iovec& each) { return sum + each.iov_len; });
+}
 
 /// Whether it is a transfer of a socket with buffers for that many bytes.
 inline bool may_transfer(const operation& op, std::size_t bytes)
@@ -209,7 +215,8 @@ inline bool may_transfer(const operation& op, std::size_t bytes)
   case opcode::receive:
   case opcode::send: return op.args_.buffer.size >= bytes;
   case opcode::receive_message:
-  case opcode::send_message: return has_room_for(*op.args_.message.header, bytes);
+  case opcode::send_message:
+    return total_size(op.args_.message.header->msg_iov, op.args_.message.header->msg_iovlen) >= bytes;
   default: return false;
   }
 }

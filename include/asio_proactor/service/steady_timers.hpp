@@ -11,6 +11,7 @@
 #include <boost/asio/detail/timer_queue_base.hpp>
 #include <boost/asio/detail/wait_op.hpp>
 #include <boost/asio/error.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -50,15 +51,16 @@ public:
 
   bool empty() const override { return wheel_.empty(); }
 
-  long wait_duration_msec(long longest) const override { return wait_duration(longest, ns_per_ms); }
+  long wait_duration_msec(long longest) const override { return wait_duration<std::chrono::milliseconds>(longest); }
 
-  long wait_duration_usec(long longest) const override { return wait_duration(longest, ns_per_us); }
+  long wait_duration_usec(long longest) const override { return wait_duration<std::chrono::microseconds>(longest); }
 
   void get_ready_timers(queue& ops) override
   {
     const std::int64_t now_ns = ns_of(std::chrono::steady_clock::now());
     while (core::timer_entry* due = wheel_.pop_due(now_ns))
-      end_all(timer_of(*due), boost::system::error_code(), ops);
+      while (!timer_of(*due).waits_.empty())
+        end_first(timer_of(*due), boost::system::error_code(), ops);
     note_removal();
   }
 
@@ -103,9 +105,6 @@ public:
   }
 
 private:
-  static constexpr std::int64_t ns_per_us = 1000;
-  static constexpr std::int64_t ns_per_ms = 1000 * ns_per_us;
-
   static std::int64_t ns_of(time_type time)
   {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -114,16 +113,16 @@ private:
   static per_timer_data& timer_of(core::timer_entry& e) { return static_cast<per_timer_data&>(e); }
 
   // Rounded up, as who wakes up too early has to sleep again.
-  long wait_duration(long longest, std::int64_t unit_ns) const
+  template <class Unit>
+  long wait_duration(long longest) const
   {
     sleeps_until_ns_ = wheel_.next_ns();
     const std::int64_t now_ns = ns_of(std::chrono::steady_clock::now());
     if (sleeps_until_ns_ <= now_ns)
       return 0;
-    // A time far in the past, of which there is no difference, is not later than now.
-    const auto left_ns = static_cast<std::uint64_t>(sleeps_until_ns_) - static_cast<std::uint64_t>(now_ns);
-    const std::uint64_t left = (left_ns - 1) / static_cast<std::uint64_t>(unit_ns) + 1;
-    return left < static_cast<std::uint64_t>(longest) ? static_cast<long>(left) : longest;
+    // No overflow, as the clock began at 0.
+    const auto left = std::chrono::ceil<Unit>(std::chrono::nanoseconds(sleeps_until_ns_ - now_ns));
+    return (std::min)(static_cast<long>(left.count()), longest);
   }
 
   static void end_first(per_timer_data& timer, const boost::system::error_code& error, queue& ops)
@@ -132,12 +131,6 @@ private:
     timer.waits_.pop();
     op->ec_ = error;
     ops.push(op);
-  }
-
-  static void end_all(per_timer_data& timer, const boost::system::error_code& error, queue& ops)
-  {
-    while (!timer.waits_.empty())
-      end_first(timer, error, ops);
   }
 
   void remove_if_idle(per_timer_data& timer)
