@@ -1,8 +1,8 @@
 // Copyright (c) 2025 The asio_proactor authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
 
-// System calls that operations are made of, above all while several threads run: a call under way keeps nobody else from anything, what is cancelled
-// or closed meanwhile ends once, no readiness is lost, and bytes keep their order. On io_uring there are no such calls, and nothing is held up.
+// System calls that operations are made of, while several threads run: a call under way keeps nobody else from anything, what is cancelled or closed
+// meanwhile ends once, no readiness is lost, and bytes keep their order. On io_uring there are no such calls, and nothing is held up.
 
 #define BOOST_TEST_MODULE calls
 #include <boost/test/included/unit_test.hpp>
@@ -13,11 +13,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <deque>
 #include <functional>
 #include <future>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -628,54 +626,6 @@ BOOST_AUTO_TEST_CASE(operations_in_line_keep_their_order)
     BOOST_TEST_REQUIRE(received.size() <= sent.size());
     BOOST_TEST_REQUIRE(received == sent.substr(0, received.size()));
   }
-}
-
-// A thread alone makes large transfers when they are started and small ones later: neither overtakes the other.
-BOOST_AUTO_TEST_CASE(large_and_small_ones_in_line_keep_their_order)
-{
-  constexpr std::size_t large = 64 * 1024, writes = 40, reads_in_line = 6;
-  asio::io_context ctx;
-  pair p(ctx);
-  // What each of them moved, in the order in which they were started.
-  std::deque<std::string> sent, received;
-  bool is_starting = false;
-  std::size_t ended_inside = 0, writes_ended = 0;
-  const auto size_of = [](std::size_t i) { return i % 3 == 1 ? large : i % 3 + 1; };
-  std::function<void()> read = [&] {
-    std::string& bytes = received.emplace_back(size_of(received.size()), '\0');
-    is_starting = true;
-    p.reader.async_read_some(asio::buffer(bytes), [&](error_code ec, std::size_t n) {
-      ended_inside += is_starting;
-      bytes.resize(n);
-      // Stock Asio tells the end to the first of several reads only.
-      ec ? p.reader.cancel() : read();
-    });
-    is_starting = false;
-  };
-  const auto write = [&](std::size_t i) {
-    std::string& bytes = sent.emplace_back(size_of(i), static_cast<char>('0' + i));
-    is_starting = true;
-    p.writer.async_write_some(asio::buffer(bytes), [&](error_code, std::size_t n) {
-      ended_inside += is_starting;
-      bytes.resize(n);
-      if (++writes_ended == writes)
-        p.writer.shutdown(local_socket::shutdown_send);
-    });
-    is_starting = false;
-  };
-  asio::post(ctx, [&] {
-    for (std::size_t i = 0; i < reads_in_line; ++i)
-      read();
-    for (std::size_t i = 0; i < writes; ++i)
-      write(i);
-  });
-  ctx.run();
-  const auto all = [](const std::deque<std::string>& pieces) {
-    return std::accumulate(pieces.begin(), pieces.end(), std::string());
-  };
-  BOOST_TEST(ended_inside == 0u);
-  BOOST_TEST(all(sent).size() > large);
-  BOOST_TEST((all(received) == all(sent)));
 }
 
 // Datagrams keep their limits, and their order where one is received behind the other.

@@ -12,8 +12,10 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -281,6 +283,56 @@ BOOST_AUTO_TEST_CASE(are_written_and_read_in_order)
     received.append(in[i], 0, reads[i].bytes);
   }
   BOOST_TEST((received == expected));
+}
+
+// On epoll a thread alone makes large transfers when they are started and small ones later: neither overtakes the other.
+BOOST_AUTO_TEST_CASE(keep_the_order_of_large_and_small)
+{
+  constexpr std::size_t large = 64 * 1024, writes = 40, reads_in_line = 6;
+  asio::io_context ctx;
+  using local_socket = asio::local::stream_protocol::socket;
+  local_socket reader(ctx), writer(ctx);
+  asio::local::connect_pair(reader, writer);
+  // What each of them moved, in the order in which they were started.
+  std::deque<std::string> sent, received;
+  bool is_starting = false;
+  std::size_t ended_inside = 0, writes_ended = 0;
+  const auto size_of = [](std::size_t i) { return i % 3 == 1 ? large : i % 3 + 1; };
+  std::function<void()> read = [&] {
+    std::string& bytes = received.emplace_back(size_of(received.size()), '\0');
+    is_starting = true;
+    reader.async_read_some(asio::buffer(bytes), [&](error_code ec, std::size_t n) {
+      ended_inside += is_starting;
+      bytes.resize(n);
+      // Stock Asio tells the end to the first of several reads only.
+      ec ? reader.cancel() : read();
+    });
+    is_starting = false;
+  };
+  const auto write = [&](std::size_t i) {
+    std::string& bytes = sent.emplace_back(size_of(i), static_cast<char>('0' + i));
+    is_starting = true;
+    writer.async_write_some(asio::buffer(bytes), [&](error_code, std::size_t n) {
+      ended_inside += is_starting;
+      bytes.resize(n);
+      if (++writes_ended == writes)
+        writer.shutdown(local_socket::shutdown_send);
+    });
+    is_starting = false;
+  };
+  asio::post(ctx, [&] {
+    for (std::size_t i = 0; i < reads_in_line; ++i)
+      read();
+    for (std::size_t i = 0; i < writes; ++i)
+      write(i);
+  });
+  ctx.run();
+  const auto all = [](const std::deque<std::string>& pieces) {
+    return std::accumulate(pieces.begin(), pieces.end(), std::string());
+  };
+  BOOST_TEST(ended_inside == 0u);
+  BOOST_TEST(all(sent).size() > large);
+  BOOST_TEST((all(received) == all(sent)));
 }
 
 BOOST_AUTO_TEST_CASE(are_closed_under_a_line)

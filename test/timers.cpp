@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(started_by_another_thread_when_all_others_are_over)
   for (int round = 0; round < 20; ++round)
   {
     asio::steady_timer timer(ctx), other(ctx, 10ms);
-    outcome fired, ended;
+    outcome ended;
     other.async_wait(ended.plain());
     if (round % 2 == 1)
       other.cancel();
