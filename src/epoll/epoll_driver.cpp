@@ -40,6 +40,11 @@ std::uint64_t event_key(int fd, std::uint32_t generation)
   return static_cast<std::uint64_t>(generation) << 32 | static_cast<std::uint32_t>(fd);
 }
 
+int descriptor_in(const ::epoll_event& event)
+{
+  return static_cast<int>(event.data.u64 & 0xffffffff);
+}
+
 bool is_wait(const core::operation& op)
 {
   return op.code_ == core::opcode::poll || op.progress_ == core::progress::polling;
@@ -229,7 +234,7 @@ bool epoll_driver::attempt_now(descriptor& d, core::operation& op)
 
 void epoll_driver::call_was_futile(core::operation& op, std::uint32_t news_before)
 {
-  if (news_.load(std::memory_order_relaxed) == news_before)
+  if (news_[slot_of(op.fd_)].load(std::memory_order_relaxed) == news_before)
     descriptor_of(op.fd_).may_call(core::readiness_of(op)) = false;
 }
 
@@ -361,6 +366,11 @@ inline void epoll_driver::take_events()
   const std::lock_guard<std::mutex> held(events_mutex_);
   if (events_.empty())
     return;
+  for (const ::epoll_event& event : events_)
+  {
+    std::atomic<std::uint32_t>& news = news_[slot_of(descriptor_in(event))];
+    news.store(news.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
   if (has_events())
     events_in_hand_.insert(events_in_hand_.end(), events_.begin(), events_.end());
   else
@@ -369,12 +379,14 @@ inline void epoll_driver::take_events()
     handled_ = 0;
   }
   events_.clear();
-  news_.store(news_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  // Half of them, so that two threads have equal shares.
+  share_ = std::min<std::size_t>((events_in_hand_.size() - handled_ + 1) / 2, core::due_calls::most);
 }
 
 inline void epoll_driver::pass_on_done(core::completion_sink& sink)
 {
-  try_backlogs_again();
+  if (!waiting_for_backlog_.empty())
+    try_backlogs_again();
   files_.take_done(done_);
   while (core::operation* op = done_.pop())
     sink.completed(*op, op->result_);
@@ -393,9 +405,11 @@ void epoll_driver::take_due_calls(core::due_calls& calls)
 {
   is_announced_ = false;
   take_events();
-  while (has_events() && calls.count != core::due_calls::most)
+  const std::size_t end_of_share = std::min(handled_ + share_, events_in_hand_.size());
+  while (handled_ != end_of_share && calls.count != core::due_calls::most)
     handle(events_in_hand_[handled_++], &calls);
-  calls.news_before = news();
+  for (unsigned i = 0; i != calls.count; ++i)
+    calls.news_before[i] = news_of(calls.ops[i]->fd_);
 }
 
 void epoll_driver::collect_calls(const core::due_calls& calls, core::completion_sink& sink)
@@ -408,7 +422,7 @@ void epoll_driver::collect_calls(const core::due_calls& calls, core::completion_
       sink.completed(op, calls.results[i]);
       continue;
     }
-    call_was_futile(op, calls.news_before);
+    call_was_futile(op, calls.news_before[i]);
     start_transfer(descriptor_of(op.fd_), op);
   }
   pass_on_done(sink);
@@ -418,7 +432,7 @@ void epoll_driver::handle(const ::epoll_event& event, core::due_calls* calls)
 {
   if (event.data.u64 == wake_up)
     return;
-  descriptor& d = *find_descriptor(static_cast<int>(event.data.u64 & 0xffffffff));
+  descriptor& d = *find_descriptor(descriptor_in(event));
   if (d.generation != event.data.u64 >> 32)
     return;
   constexpr unsigned both_ways = EPOLLERR | EPOLLHUP;

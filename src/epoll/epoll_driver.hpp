@@ -41,7 +41,7 @@ public:
   void rest() override {}
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return true; }
-  std::uint32_t news() const override { return news_.load(std::memory_order_acquire); }
+  std::uint32_t news_of(int fd) const override { return news_[slot_of(fd)].load(std::memory_order_acquire); }
   void call_was_futile(core::operation& op, std::uint32_t news_before) override;
   void take_due_calls(core::due_calls& calls) override;
   void collect_calls(const core::due_calls& calls, core::completion_sink& sink) override;
@@ -76,6 +76,10 @@ private:
 
     bool& may_call(unsigned readiness) { return (readiness & EPOLLOUT) ? may_write : may_read; }
   };
+
+  // Descriptors share the counts of their events, so that these can be read without a lock.
+  static constexpr std::size_t news_slots = 64;
+  static std::size_t slot_of(int fd) { return static_cast<unsigned>(fd) % news_slots; }
 
   // Each process has few descriptors, or many with small numbers; blocks stay where they are when others come.
   static constexpr std::size_t descriptors_in_block = 128;
@@ -116,8 +120,9 @@ private:
   std::mutex events_mutex_; // enter() is called without the lock of the context.
   std::vector<::epoll_event> events_;
   std::vector<::epoll_event> events_in_hand_;
-  std::size_t handled_ = 0;            // Of those.
-  std::atomic<std::uint32_t> news_{0}; // Written with the lock held.
+  std::size_t share_ = 1;                            // Of those, for one thread.
+  std::size_t handled_ = 0;                          // Of those.
+  std::atomic<std::uint32_t> news_[news_slots] = {}; // Written with the lock held.
   file_pool files_;
 };
 

@@ -67,15 +67,12 @@ bool file_pool::withdraw(core::operation& op)
 
 void file_pool::take_done(core::operation_queue& done)
 {
+  if (!has_done())
+    return;
   const std::lock_guard<std::mutex> held(mutex_);
   while (core::operation* op = done_.pop())
     done.push(*op);
-}
-
-bool file_pool::has_done() const
-{
-  const std::lock_guard<std::mutex> held(mutex_);
-  return !done_.empty();
+  has_done_.store(false, std::memory_order_relaxed);
 }
 
 void file_pool::stop()
@@ -109,6 +106,7 @@ void file_pool::serve()
     held.lock();
     op->result_ = result;
     done_.push(*op);
+    has_done_.store(true, std::memory_order_release);
     wake_.signal();
   }
 }

@@ -8,6 +8,7 @@
 
 #include <asio_proactor/core/operation.hpp>
 #include <asio_proactor/core/wake_event.hpp>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -37,7 +38,7 @@ public:
   /// Move the operations whose calls have returned to the queue, with their results.
   void take_done(core::operation_queue& done);
 
-  bool has_done() const;
+  bool has_done() const { return has_done_.load(std::memory_order_acquire); }
 
   /// End the threads; the next submit() starts new ones. No operation may be here. For a fork, which threads do not survive.
   void stop();
@@ -46,10 +47,11 @@ private:
   void serve();
 
   core::wake_event& wake_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable work_is_there_;
   core::operation_queue queue_;
   core::operation_queue done_;
+  std::atomic<bool> has_done_{false}; // Written with the mutex held.
   std::vector<std::thread> threads_;
   unsigned idle_ = 0;
   unsigned queued_ = 0;

@@ -45,12 +45,12 @@ struct due_calls
   operation* ops[most];
   int results[most];
   unsigned count = 0;
-  std::uint32_t news_before = 0; // Of the driver, before the calls were made.
+  std::uint32_t news_before[most]; // Of their descriptors, before the calls were made.
 };
 
 /// One queue of requests to a kernel, and the completions that come back.
 /**
- * Every function except enter() and news() is called with the lock of the context held. enter() is called without it, by one
+ * Every function except enter() and news_of() is called with the lock of the context held. enter() is called without it, by one
  * or several threads as the driver's use allows. A driver never calls a handler and never finishes an operation
  * inside submit() or cancel(): results come through collect() only.
  */
@@ -99,8 +99,8 @@ public:
   // Where submit() makes calls, several threads may make them in its place, without the lock: the one that starts an
   // operation attempts it, and the one that collects takes out what collect() would do.
 
-  /// A number that changes when events have come. Any thread.
-  virtual std::uint32_t news() const { return 0; }
+  /// A number that changes when events of a descriptor have come, and of few others. Any thread.
+  virtual std::uint32_t news_of(int /* fd */) const { return 0; }
 
   /// A call made without the lock would have blocked. If the news are what they were before it, only an event makes
   /// another call worthwhile.

@@ -136,7 +136,7 @@ public:
   }
 
   /// What to tell attempt_was_futile(). Without the lock.
-  std::uint32_t news() const { return home_->news(); }
+  std::uint32_t news_of(int fd) const { return home_->news_of(fd); }
 
   /// Make the attempt, without the lock. Returns whether the operation is over, and not to be started.
   static bool attempt(operation& op);

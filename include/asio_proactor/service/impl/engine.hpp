@@ -47,7 +47,7 @@ inline bool engine::start_by_attempt(object& o, core::direction d, core::operati
   const bool several_run = loop_.several_run();
   if (!proactor_.is_attempted_by_starter(o, d, op, several_run))
     return false;
-  const std::uint32_t news_before = proactor_.news();
+  const std::uint32_t news_before = proactor_.news_of(op.fd_);
   if (!core::proactor::attempt(op))
   {
     guard held(loop_.mutex());
