@@ -186,6 +186,19 @@ BOOST_AUTO_TEST_CASE(a_wrong_name_is_an_error_that_says_so)
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_wrong_way_of_waking_is_an_error_that_says_so)
+{
+  if (std::getenv("ASIO_PROACTOR_WAKING"))
+    return;
+  BOOST_CHECK_EXCEPTION(
+    asio::io_context{lines("proactor.waking=never")}, std::system_error, [](const std::system_error& failure) {
+      return std::string(failure.what()).find("proactor.waking must be thrifty or eager, not 'never'") !=
+             std::string::npos;
+    });
+  asio::io_context eager{lines("proactor.waking=eager")};
+  BOOST_TEST(converse(eager, 2) == std::string(100000, 'c'));
+}
+
 # endif
 
 #endif

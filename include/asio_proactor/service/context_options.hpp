@@ -8,6 +8,7 @@
 #ifndef ASIO_PROACTOR_SERVICE_CONTEXT_OPTIONS_HPP
 #define ASIO_PROACTOR_SERVICE_CONTEXT_OPTIONS_HPP
 
+#include <asio_proactor/core/choose_waking.hpp>
 #include <asio_proactor/service/asio_internals.hpp>
 #include <boost/version.hpp>
 #include <cstdint>
@@ -18,15 +19,32 @@
 
 namespace asio_proactor::service {
 
-/// How long a thread may wait before it looks for work again, in nanoseconds; negative: as long as there is none.
+/// How long a thread may wait before it looks for work again, in nanoseconds; negative: as long as there is none. And who ends its wait.
 struct wait_options
 {
   std::int64_t leader_ns = -1; ///< The thread that waits for I/O: scheduler.task_usec.
   std::int64_t idle_ns = -1;   ///< The others: scheduler.wait_usec.
+  core::waking waking = core::waking::eager;
 };
+
+/// Of two such limits.
+inline std::int64_t shorter_wait(std::int64_t a, std::int64_t b)
+{
+  return a < 0 || (b >= 0 && b < a) ? b : a;
+}
 
 #if BOOST_VERSION >= 108700
 
+/// The value of a key of this library, "proactor.NAME". Empty if the program has given none.
+inline std::string configured_value(asio::execution_context& context, const char* name)
+{
+  char storage[64];
+  const char* value =
+    asio::use_service<asio::config_service>(context).get_value("proactor", name, storage, sizeof storage);
+  return value ? value : "";
+}
+
+/// @throws std::system_error if waking is neither thrifty nor eager.
 inline wait_options configured_waits(asio::execution_context& context)
 {
   constexpr std::int64_t ns_per_us = 1000;
@@ -35,28 +53,20 @@ inline wait_options configured_waits(asio::execution_context& context)
     const long us = configuration.get("scheduler", key, -1L);
     return us < 0 ? std::int64_t{-1} : us * ns_per_us;
   };
-  return {limit("task_usec"), limit("wait_usec")};
-}
-
-/// The key proactor.driver: uring, epoll or auto. Empty if the program has none.
-inline std::string configured_driver(asio::execution_context& context)
-{
-  char storage[64];
-  const char* value =
-    asio::use_service<asio::config_service>(context).get_value("proactor", "driver", storage, sizeof storage);
-  return value ? value : "";
+  return {limit("task_usec"), limit("wait_usec"), core::choose_waking(configured_value(context, "waking"))};
 }
 
 #else
 
-inline wait_options configured_waits(asio::execution_context&)
+inline std::string configured_value(asio::execution_context&, const char*)
 {
   return {};
 }
 
-inline std::string configured_driver(asio::execution_context&)
+/// @throws std::system_error if waking is neither thrifty nor eager.
+inline wait_options configured_waits(asio::execution_context&)
 {
-  return {};
+  return {-1, -1, core::choose_waking({})};
 }
 
 #endif

@@ -28,7 +28,7 @@ public:
   engine(asio::execution_context& context, run_loop& loop)
     : context_(context),
       loop_(loop),
-      proactor_(configured_driver(context))
+      proactor_(configured_value(context, "driver"))
   {
     if (!loop.is_genuine())
       report_mixed_program();

@@ -24,7 +24,9 @@ public:
   using queue = asio_detail::op_queue<operation>;
 
   /// Exact for its thread. Others may see an earlier state: who must not miss a push asks is_empty_for_certain().
-  bool empty() const { return size_.load(std::memory_order_relaxed) == 0; }
+  bool empty() const { return size() == 0; }
+
+  std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
   /// Ordered with every push, so that what was written before is seen by a thread that pushes after it.
   bool is_empty_for_certain()
@@ -83,7 +85,6 @@ public:
   }
 
 private:
-  std::size_t size() const { return size_.load(std::memory_order_relaxed); }
   void resize(std::size_t n) { size_.store(n, std::memory_order_relaxed); }
 
   operation* pop_front()

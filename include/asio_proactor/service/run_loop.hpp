@@ -11,8 +11,10 @@
 #include <asio_proactor/core/proactor.hpp>
 #include <asio_proactor/service/asio_internals.hpp>
 #include <asio_proactor/service/context_options.hpp>
+#include <asio_proactor/service/handler_clock.hpp>
 #include <asio_proactor/service/inbox.hpp>
 #include <asio_proactor/service/own_queue.hpp>
+#include <asio_proactor/service/waking_policy.hpp>
 #include <asio_proactor/service/work_count.hpp>
 #include <atomic>
 #include <boost/asio/detail/thread_context.hpp>
@@ -179,6 +181,18 @@ private:
   void keep_completions(thread_info& info);
   void idle(guard& held, std::int64_t limit_ns);
 
+  static constexpr std::int64_t watch_period_ns = 1000 * 1000;
+
+  // The one idle thread that looks for work now and then while the others are thrifty with waking.
+  enum class watch_end
+  {
+    thrift_is_over,
+    there_may_be_work
+  };
+  watch_end watch_others(std::unique_lock<std::mutex>& lock, std::int64_t limit_ns);
+  bool anything_waits();
+  std::uint32_t spared_wakes() const;
+
   core::wait_limit shorten_wait(std::int64_t limit_ns);
   // Returns whether no handler was pushed before the announcement.
   bool announce_sleep();
@@ -190,6 +204,9 @@ private:
   BOOST_NOINLINE void push_own(operation* op, bool is_continuation);
   // One at a time: who wakes up and finds more than it can run wakes the next.
   void wake_one(guard& held);
+  // Unless the few short handlers that wait are better left to this thread; somebody looks for them soon then.
+  void wake_one_if_worth_it(guard& held, thread_info& info);
+  bool spares_wake(thread_info& info);
   // Whether a thread sleeps and nobody is waking one. After a push to an own queue the answer is not out of date.
   bool is_to_wake_somebody() const;
   void stop_all(guard& held);
@@ -231,6 +248,10 @@ private:
   std::atomic<unsigned> idle_threads_{0}; // Changed under the lock.
   std::atomic<bool> somebody_wakes_up_{false};
   std::atomic<bool> several_run_{false};
+  std::atomic<bool> is_watched_{false}; // By an idle thread, so that nobody has to be woken. Changed under the lock.
+  waking_policy waking_;
+  std::uint32_t leaderships_ = 0; // Turns that have begun.
+  unsigned gathered_ = 0;         // Of what the last turn has brought to the ready queue, what no thread has taken.
   unsigned runners_ = 0;
   thread_info* inside_ = nullptr; // One for each call of run() and its like, nested ones included.
   std::thread own_thread_;

@@ -32,7 +32,7 @@ public:
 #if BOOST_VERSION < 108700
   scheduler(execution_context& context, int concurrency_hint = 0, bool own_thread = true, get_task_func_type = nullptr)
     : execution_context_service_base<scheduler>(context),
-      run_loop(this, own_thread),
+      run_loop(this, own_thread, asio_proactor::service::configured_waits(context)),
       concurrency_hint_(concurrency_hint)
   {
     BOOST_ASIO_HANDLER_TRACKING_INIT;

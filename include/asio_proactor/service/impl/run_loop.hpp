@@ -1,5 +1,5 @@
 //
-// asio_proactor/service/impl/run_loop.hpp: waking, counting work, posting, beginning and end.
+// asio_proactor/service/impl/run_loop.hpp: counting work, posting, beginning and end.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
 //
@@ -8,20 +8,12 @@
 
 #include <asio_proactor/service/impl/run_loop_threads.hpp>
 #include <asio_proactor/service/impl/run_loop_turns.hpp>
+#include <asio_proactor/service/impl/run_loop_waking.hpp>
 #include <boost/asio/detail/signal_blocker.hpp>
 
 namespace asio_proactor::service {
 
-// --- Waking and stopping ---------------------------------------------------------------------------------------------
-
-inline void run_loop::wake_leader()
-{
-  if (!leader_sleeps_.load(std::memory_order_seq_cst) || !leader_sleeps_.exchange(false, std::memory_order_seq_cst))
-    return;
-  if (core::proactor* p = proactor())
-    p->wake();
-  parking_spot_.signal();
-}
+// --- Starting and stopping -------------------------------------------------------------------------------------------
 
 inline void run_loop::operation_was_started(guard& held, core::direction d)
 {
@@ -39,21 +31,6 @@ inline void run_loop::operation_was_started(guard& held, core::direction d)
     proactor()->submit_now(held);
   else
     wake_leader();
-}
-
-inline void run_loop::wake_one(guard&)
-{
-  if (idle_threads_.load(std::memory_order_relaxed) == 0)
-    wake_leader();
-  else if (!somebody_wakes_up_.exchange(true, std::memory_order_relaxed))
-    idle_condition_.notify_one();
-}
-
-inline bool run_loop::is_to_wake_somebody() const
-{
-  if (idle_threads_.load(std::memory_order_relaxed) != 0)
-    return !somebody_wakes_up_.load(std::memory_order_relaxed);
-  return leader_sleeps_.load(std::memory_order_relaxed);
 }
 
 inline void run_loop::stop()
@@ -133,8 +110,9 @@ inline void run_loop::take_inbox()
 
 inline void run_loop::push_own(operation* op, bool is_continuation)
 {
-  this_thread()->own.push(op);
-  if (is_continuation || !is_to_wake_somebody())
+  thread_info& info = *this_thread();
+  info.own.push(op);
+  if (is_continuation || !is_to_wake_somebody() || spares_wake(info))
     return;
   guard held(mutex_);
   wake_one(held);
@@ -163,7 +141,9 @@ inline void run_loop::push_ready(guard& held, queue& ops)
   // What was handed in before goes first, as if there were one queue.
   take_inbox();
   ready_.push(ops);
-  wake_one(held);
+  thread_info* info = is_watched_.load(std::memory_order_relaxed) ? this_thread() : nullptr;
+  if (!info || !spares_wake(*info))
+    wake_one(held);
 }
 
 inline void run_loop::push_behind(operation* op)

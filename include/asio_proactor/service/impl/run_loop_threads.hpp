@@ -14,8 +14,8 @@ namespace asio_proactor::service {
 struct run_loop::thread_info : asio_detail::thread_info_base
 {
   own_queue own;
-  // When its last handler began: it may be stuck in it, and what is in its queue with it.
-  std::atomic<std::uint64_t> handler_began{0};
+  // It may be stuck in a handler, and what is in its queue with it.
+  handler_clock handlers;
   // Handlers from its own queue since it last looked at what all threads share, and when that was.
   unsigned streak = 0;
   std::uint64_t streak_began = 0;
@@ -25,6 +25,8 @@ struct run_loop::thread_info : asio_detail::thread_info_base
   core::due_calls calls;
   // It stays, so it may take a share of the ready handlers.
   bool is_to_share = false;
+  // How often it has left somebody asleep; written by itself.
+  std::atomic<std::uint32_t> spared_wakes{0};
   // In the list of all threads inside the loop.
   thread_info* next = nullptr;
 };
@@ -128,9 +130,14 @@ struct run_loop::work_cleanup
 class run_loop::leadership
 {
 public:
-  leadership(run_loop& loop, guard& held, bool has_marker) : loop_(loop), held_(held), has_marker_(has_marker)
+  leadership(run_loop& loop, guard& held, thread_info& info, bool has_marker)
+    : loop_(loop),
+      held_(held),
+      info_(info),
+      has_marker_(has_marker)
   {
     loop_.leader_is_there_ = true;
+    ++loop_.leaderships_;
   }
 
   leadership(const leadership&) = delete;
@@ -142,7 +149,7 @@ public:
       held_.lock();
     loop_.leader_is_there_ = false;
     if (loop_.idle_threads_.load(std::memory_order_relaxed) != 0 && !loop_.ready_.empty())
-      loop_.wake_one(held_);
+      loop_.wake_one_if_worth_it(held_, info_);
     if (has_marker_)
       loop_.ready_.push(&loop_.marker_);
   }
@@ -150,6 +157,7 @@ public:
 private:
   run_loop& loop_;
   guard& held_;
+  thread_info& info_;
   const bool has_marker_;
 };
 

@@ -9,6 +9,7 @@
 #include <asio_proactor/core/cheap_clock.hpp>
 #include <asio_proactor/service/impl/run_loop_threads.hpp>
 #include <asio_proactor/service/io_operation.hpp>
+#include <algorithm>
 #include <limits>
 
 namespace asio_proactor::service {
@@ -90,6 +91,8 @@ inline std::size_t run_loop::do_single(std::int64_t limit_ns)
 inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t limit_ns)
 {
   report_ends(held, info);
+  if (several_run_.load(std::memory_order_relaxed))
+    info.handlers.end(core::cheap_ticks());
   bool has_waited = false;
   bool has_led = false;
   while (!stopped_.load(std::memory_order_relaxed))
@@ -134,7 +137,7 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
         return 0;
       }
       {
-        leadership leads(*this, held, is_last);
+        leadership leads(*this, held, info, is_last);
         take_turn(held, info, may_wait ? limit_ns : core::wait_limit::no_wait);
       }
       if (info.calls.count != 0)
@@ -202,7 +205,7 @@ inline void run_loop::run_operation(guard& held, thread_info& info, operation* o
     take_share(info);
     // Another thread may take the next handler, or the next turn.
     if (!ready_.empty() || !info.own.empty())
-      wake_one(held);
+      wake_one_if_worth_it(held, info);
   }
   held.unlock();
   call(info, op);
@@ -221,7 +224,8 @@ inline bool run_loop::streak_is_over(thread_info& info)
 {
   constexpr unsigned longest_streak = 32;
   const std::uint64_t now = core::cheap_ticks();
-  info.handler_began.store(now, std::memory_order_relaxed);
+  info.handlers.end(now);
+  info.handlers.begin(now);
   return ++info.streak > longest_streak || now - info.streak_began > core::ticks_in_1_ms;
 }
 
@@ -232,7 +236,7 @@ inline bool run_loop::run_own(thread_info& info)
   operation* op = info.own.pop();
   if (!op)
     return false;
-  if (!info.own.empty() && is_to_wake_somebody())
+  if (!info.own.empty() && is_to_wake_somebody() && !spares_wake(info))
   {
     guard held(mutex_);
     wake_one(held);
@@ -243,11 +247,14 @@ inline bool run_loop::run_own(thread_info& info)
 
 inline void run_loop::take_share(thread_info& info)
 {
-  if (!info.is_to_share || !several_run_.load(std::memory_order_relaxed))
+  if (!several_run_.load(std::memory_order_relaxed))
+    return;
+  const std::uint64_t now = core::cheap_ticks();
+  info.handlers.begin(now);
+  if (!info.is_to_share)
     return;
   info.streak = 0;
-  info.streak_began = core::cheap_ticks();
-  info.handler_began.store(info.streak_began, std::memory_order_relaxed);
+  info.streak_began = now;
   if (!info.own.empty())
     return;
   // Few enough for the others to find some, and enough to come here seldom.
@@ -260,7 +267,10 @@ inline void run_loop::take_share(thread_info& info)
     ready_.pop();
     taken.push(op);
   }
+  if (count == 0)
+    return;
   info.own.push(taken, count);
+  gathered_ -= (std::min)(gathered_, static_cast<unsigned>(count));
 }
 
 // A thread that is never without work would leave them where they are.
@@ -268,8 +278,7 @@ inline void run_loop::take_from_the_stuck(thread_info& info)
 {
   for (thread_info* other = inside_; other; other = other->next)
   {
-    if (other != &info && !other->own.empty() &&
-        core::cheap_ticks() - other->handler_began.load(std::memory_order_relaxed) >= core::ticks_in_1_ms)
+    if (other != &info && !other->own.empty() && other->handlers.began_long_ago(core::cheap_ticks()))
       take_back(*other);
   }
 }
@@ -337,12 +346,6 @@ inline void run_loop::take_turn(guard& held, thread_info& info, std::int64_t lim
     wait_in_parking_spot(held, shorten_wait(limit_ns));
   gather_completions();
   timers_.get_ready_timers(ready_);
-}
-
-// Limits are nanoseconds, and negative where there is none.
-inline std::int64_t shorter_wait(std::int64_t a, std::int64_t b)
-{
-  return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 inline core::wait_limit run_loop::shorten_wait(std::int64_t limit_ns)
@@ -431,8 +434,9 @@ inline void run_loop::wait_in_parking_spot(guard& held, core::wait_limit limit)
 
 inline void run_loop::gather_completions()
 {
+  gathered_ = 0;
   if (proactor())
-    while (core::operation* op = proactor()->take_finished())
+    for (; core::operation* op = proactor()->take_finished(); ++gathered_)
       ready_.push(&to_be_run(*op));
 }
 
@@ -447,25 +451,6 @@ inline void run_loop::keep_completions(thread_info& info)
     taken.push(&to_be_run(*op));
   if (count != 0)
     info.own.push(taken, count);
-}
-
-inline void run_loop::idle(guard& held, std::int64_t limit_ns)
-{
-  limit_ns = shorter_wait(limit_ns, waits_.idle_ns);
-  idle_threads_.fetch_add(1, std::memory_order_relaxed);
-  // What was pushed before the announcement is not announced to this thread.
-  if (!handlers_are_in_own_queues())
-  {
-    // More than one thread runs, so the bias is gone and the guard holds the mutex itself.
-    std::unique_lock<std::mutex> lock(held.native(), std::adopt_lock);
-    if (limit_ns < 0)
-      idle_condition_.wait(lock);
-    else
-      idle_condition_.wait_for(lock, std::chrono::nanoseconds(limit_ns));
-    lock.release();
-    somebody_wakes_up_.store(false, std::memory_order_relaxed);
-  }
-  idle_threads_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 inline bool run_loop::is_to_give_up_being_alone() const
