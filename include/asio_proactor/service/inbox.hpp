@@ -30,11 +30,13 @@ public:
 
   bool empty_after_announcement() const { return newest_.load(std::memory_order_seq_cst) == nullptr; }
 
-  void take_all(asio_detail::op_queue<operation>& queue)
+  /// Returns how many there were.
+  unsigned take_all(asio_detail::op_queue<operation>& queue)
   {
     operation* op = newest_.exchange(nullptr, std::memory_order_acquire);
     operation* oldest = nullptr;
-    while (op)
+    unsigned count = 0;
+    for (; op; ++count)
     {
       operation* older = asio_detail::op_queue_access::next(op);
       asio_detail::op_queue_access::next(op, oldest);
@@ -47,6 +49,7 @@ public:
       queue.push(oldest);
       oldest = newer;
     }
+    return count;
   }
 
 private:

@@ -251,7 +251,7 @@ private:
   std::atomic<bool> is_watched_{false}; // By an idle thread, so that nobody has to be woken. Changed under the lock.
   waking_policy waking_;
   std::uint32_t leaderships_ = 0; // Turns that have begun.
-  unsigned gathered_ = 0;         // Of what the last turn has brought to the ready queue, what no thread has taken.
+  unsigned ready_estimate_ = 0;   // How many handlers are in the ready queue, or a few more.
   unsigned runners_ = 0;
   thread_info* inside_ = nullptr; // One for each call of run() and its like, nested ones included.
   std::thread own_thread_;

@@ -105,7 +105,7 @@ inline void run_loop::report_ends(guard& held, thread_info& info)
 inline void run_loop::take_inbox()
 {
   if (!inbox_.empty())
-    inbox_.take_all(ready_);
+    ready_estimate_ += inbox_.take_all(ready_);
 }
 
 inline void run_loop::push_own(operation* op, bool is_continuation)

@@ -125,6 +125,8 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
       const bool is_last = op == &marker_;
       if (is_last)
         ready_.pop();
+      if (ready_.empty())
+        ready_estimate_ = 0;
       if (is_last && !ready_.empty() && mutex_.bias_is_undisputed() && !turn_has_a_purpose(false))
       {
         ready_.push(&marker_);
@@ -270,7 +272,7 @@ inline void run_loop::take_share(thread_info& info)
   if (count == 0)
     return;
   info.own.push(taken, count);
-  gathered_ -= (std::min)(gathered_, static_cast<unsigned>(count));
+  ready_estimate_ -= (std::min)(ready_estimate_, static_cast<unsigned>(count));
 }
 
 // A thread that is never without work would leave them where they are.
@@ -434,9 +436,8 @@ inline void run_loop::wait_in_parking_spot(guard& held, core::wait_limit limit)
 
 inline void run_loop::gather_completions()
 {
-  gathered_ = 0;
   if (proactor())
-    for (; core::operation* op = proactor()->take_finished(); ++gathered_)
+    for (; core::operation* op = proactor()->take_finished(); ++ready_estimate_)
       ready_.push(&to_be_run(*op));
 }
 
