@@ -198,6 +198,7 @@ private:
   bool announce_sleep();
   bool may_sleep_after_announcement();
   void take_inbox();
+  void raise_ready_estimate(unsigned count);
   void push_ready_from_running_thread(operation* op, bool is_continuation);
   void push_from_running_thread(operation* op, bool is_continuation);
   // Kept out of line: a thread that runs alone does not come here.
@@ -251,7 +252,8 @@ private:
   std::atomic<bool> is_watched_{false}; // By an idle thread, so that nobody has to be woken. Changed under the lock.
   waking_policy waking_;
   std::uint32_t leaderships_ = 0; // Turns that have begun.
-  unsigned ready_estimate_ = 0;   // How many handlers are in the ready queue, or a few more.
+  std::atomic<unsigned> ready_estimate_{
+    0}; // How many handlers are in the ready queue, or a few more. Written under the lock.
   unsigned runners_ = 0;
   thread_info* inside_ = nullptr; // One for each call of run() and its like, nested ones included.
   std::thread own_thread_;

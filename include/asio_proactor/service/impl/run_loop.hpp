@@ -102,10 +102,15 @@ inline void run_loop::report_ends(guard& held, thread_info& info)
 
 // --- Posting ---------------------------------------------------------------------------------------------------------
 
+inline void run_loop::raise_ready_estimate(unsigned count)
+{
+  ready_estimate_.store(ready_estimate_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+}
+
 inline void run_loop::take_inbox()
 {
   if (!inbox_.empty())
-    ready_estimate_ += inbox_.take_all(ready_);
+    raise_ready_estimate(inbox_.take_all(ready_));
 }
 
 inline void run_loop::push_own(operation* op, bool is_continuation)

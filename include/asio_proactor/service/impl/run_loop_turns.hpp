@@ -126,7 +126,7 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
       if (is_last)
         ready_.pop();
       if (ready_.empty())
-        ready_estimate_ = 0;
+        ready_estimate_.store(0, std::memory_order_relaxed);
       if (is_last && !ready_.empty() && mutex_.bias_is_undisputed() && !turn_has_a_purpose(false))
       {
         ready_.push(&marker_);
@@ -272,7 +272,8 @@ inline void run_loop::take_share(thread_info& info)
   if (count == 0)
     return;
   info.own.push(taken, count);
-  ready_estimate_ -= (std::min)(ready_estimate_, static_cast<unsigned>(count));
+  const unsigned estimate = ready_estimate_.load(std::memory_order_relaxed);
+  ready_estimate_.store(estimate - (std::min)(estimate, static_cast<unsigned>(count)), std::memory_order_relaxed);
 }
 
 // A thread that is never without work would leave them where they are.
@@ -436,9 +437,12 @@ inline void run_loop::wait_in_parking_spot(guard& held, core::wait_limit limit)
 
 inline void run_loop::gather_completions()
 {
-  if (proactor())
-    for (; core::operation* op = proactor()->take_finished(); ++ready_estimate_)
-      ready_.push(&to_be_run(*op));
+  if (!proactor())
+    return;
+  unsigned count = 0;
+  for (; core::operation* op = proactor()->take_finished(); ++count)
+    ready_.push(&to_be_run(*op));
+  raise_ready_estimate(count);
 }
 
 // Whoever has made the calls best runs their handlers, too: what they look at is in its cache.

@@ -48,7 +48,8 @@ inline bool run_loop::spares_wake(thread_info& info)
   // One that runs a single handler and goes away leaves the rest to the others.
   if (!info.is_to_share || !is_watched_.load(std::memory_order_relaxed))
     return false;
-  if (info.handlers.mean() * (1 + info.own.size() + ready_estimate_) > waking_policy::worth_waking_for)
+  const std::size_t waiting = info.own.size() + ready_estimate_.load(std::memory_order_relaxed);
+  if (info.handlers.mean() * (1 + waiting) > waking_policy::worth_waking_for)
     return false;
   info.spared_wakes.store(info.spared_wakes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   return true;
