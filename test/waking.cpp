@@ -300,6 +300,16 @@ BOOST_AUTO_TEST_CASE(slices_keep_their_limits)
 
 #if defined(ASIO_PROACTOR_DROP_IN)
 
+# if defined(__has_feature)
+#  define HAS_FEATURE(x) __has_feature(x)
+# else
+#  define HAS_FEATURE(x) 0
+# endif
+
+// A handler is not short under a sanitizer.
+# if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && !HAS_FEATURE(thread_sanitizer) &&              \
+   !HAS_FEATURE(address_sanitizer)
+
 namespace {
 
 long voluntary_switches()
@@ -310,16 +320,6 @@ long voluntary_switches()
 }
 
 } // namespace
-
-# if defined(__has_feature)
-#  define HAS_FEATURE(x) __has_feature(x)
-# else
-#  define HAS_FEATURE(x) 0
-# endif
-
-// A handler is not short under a sanitizer.
-# if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && !HAS_FEATURE(thread_sanitizer) &&              \
-   !HAS_FEATURE(address_sanitizer)
 
 // A thread that another wakes has gone to sleep before.
 BOOST_AUTO_TEST_CASE(threads_seldom_sleep_while_short_handlers_run)
