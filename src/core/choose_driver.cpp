@@ -8,9 +8,9 @@
 #include "../epoll/epoll_factory.hpp"
 #include "../uring/uring_factory.hpp"
 #include "log.hpp"
+#include "wish.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -25,34 +25,15 @@ enum class preference
   epoll
 };
 
-struct request
+preference preferred_driver(const wish& wanted)
 {
-  preference driver = preference::automatic;
-  std::string origin; // "the environment variable ASIO_PROACTOR_DRIVER"
-};
-
-preference parse(const std::string& name, const std::string& origin)
-{
-  if (name == "auto")
+  if (wanted.value.empty() || wanted.value == "auto")
     return preference::automatic;
-  if (name == "uring")
+  if (wanted.value == "uring")
     return preference::uring;
-  if (name == "epoll")
+  if (wanted.value == "epoll")
     return preference::epoll;
-  throw std::system_error(EINVAL, std::system_category(),
-                          "asio_proactor: " + origin + " must be uring, epoll or auto, not '" + name + "'");
-}
-
-// Who operates a program has the last word over who wrote it.
-request wanted_driver(const std::string& configured)
-{
-  const char* const variable = "ASIO_PROACTOR_DRIVER";
-  if (const char* name = std::getenv(variable); name && *name)
-    return {parse(name, variable), variable};
-  const char* const key = "the configuration key proactor.driver";
-  if (!configured.empty())
-    return {parse(configured, key), key};
-  return {};
+  reject(wanted, "uring, epoll or auto");
 }
 
 // Short memory or descriptors would only show up later, and with less to say, if epoll took over.
@@ -76,13 +57,14 @@ void replace_choice(factory_maker maker)
 
 driver_choice choose_driver_quietly(const std::string& configured)
 {
-  const request wanted = wanted_driver(configured);
-  if (wanted.driver == preference::epoll)
+  const wish wanted = find_wish("ASIO_PROACTOR_DRIVER", "proactor.driver", configured);
+  const preference preferred = preferred_driver(wanted);
+  if (preferred == preference::epoll)
     return {epoll::make_factory("asked for by " + wanted.origin)};
   const uring::probe_result found = uring::probe();
   if (found.error == 0)
     return {uring::make_factory()};
-  if (wanted.driver == preference::automatic && is_refusal(found.error))
+  if (preferred == preference::automatic && is_refusal(found.error))
     return {epoll::make_factory(found.reason + "; using epoll"), true};
   throw std::system_error(found.error, std::system_category(), "asio_proactor: " + found.reason);
 }

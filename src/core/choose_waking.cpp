@@ -5,32 +5,18 @@
 //
 #include <asio_proactor/core/choose_waking.hpp>
 
-#include <cerrno>
-#include <cstdlib>
-#include <system_error>
+#include "wish.hpp"
 
 namespace asio_proactor::core {
 
-namespace {
-
-waking parse(const std::string& name, const std::string& origin)
-{
-  if (name == "thrifty")
-    return waking::thrifty;
-  if (name == "eager")
-    return waking::eager;
-  throw std::system_error(EINVAL, std::system_category(),
-                          "asio_proactor: " + origin + " must be thrifty or eager, not '" + name + "'");
-}
-
-} // namespace
-
 waking choose_waking(const std::string& configured)
 {
-  const char* const variable = "ASIO_PROACTOR_WAKING";
-  if (const char* name = std::getenv(variable); name && *name)
-    return parse(name, variable);
-  return configured.empty() ? waking::thrifty : parse(configured, "the configuration key proactor.waking");
+  const wish wanted = find_wish("ASIO_PROACTOR_WAKING", "proactor.waking", configured);
+  if (wanted.value.empty() || wanted.value == "thrifty")
+    return waking::thrifty;
+  if (wanted.value == "eager")
+    return waking::eager;
+  reject(wanted, "thrifty or eager");
 }
 
 } // namespace asio_proactor::core
