@@ -8,6 +8,7 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <array>
 #include <atomic>
@@ -109,13 +110,7 @@ public:
   bool go_on_for(std::uint64_t count) const
   {
     const std::uint64_t wanted = flights() + count;
-    for (const auto end = steady::now() + 5s; flights() < wanted;)
-    {
-      if (steady::now() > end)
-        return false;
-      std::this_thread::sleep_for(200us);
-    }
-    return true;
+    return soon([&] { return flights() >= wanted; });
   }
 
 private:
@@ -238,8 +233,7 @@ BOOST_AUTO_TEST_CASE(long_handlers_run_on_all_threads)
         ++done;
       });
   });
-  for (const auto end = steady::now() + 5s; done < count && steady::now() < end;)
-    std::this_thread::sleep_for(1ms);
+  soon([&] { return done == count; });
   BOOST_TEST(done == count);
   BOOST_TEST(most_at_once == 4);
 }
@@ -281,7 +275,7 @@ BOOST_AUTO_TEST_CASE(stopped_and_run_again)
   }
 }
 
-// For all three threads together: what runs in slices keeps its limits while it looks after others, and idles like them.
+// A thread that runs in slices keeps its limits while it looks after the others.
 BOOST_AUTO_TEST_CASE(slices_keep_their_limits)
 {
   game g(4, 1);

@@ -207,6 +207,7 @@ private:
   void wake_one(guard& held);
   // Unless the few short handlers that wait are better left to this thread; somebody looks for them soon then.
   void wake_one_if_worth_it(guard& held, thread_info& info);
+  void wake_one_if_worth_it(thread_info& info); // Takes the lock if there is somebody to wake.
   bool spares_wake(thread_info& info);
   // Whether a thread sleeps and nobody is waking one. After a push to an own queue the answer is not out of date.
   bool is_to_wake_somebody() const;

@@ -117,10 +117,8 @@ inline void run_loop::push_own(operation* op, bool is_continuation)
 {
   thread_info& info = *this_thread();
   info.own.push(op);
-  if (is_continuation || !is_to_wake_somebody() || spares_wake(info))
-    return;
-  guard held(mutex_);
-  wake_one(held);
+  if (!is_continuation)
+    wake_one_if_worth_it(info);
 }
 
 inline void run_loop::push_from_running_thread(operation* op, bool is_continuation)

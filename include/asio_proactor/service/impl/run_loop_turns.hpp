@@ -238,11 +238,8 @@ inline bool run_loop::run_own(thread_info& info)
   operation* op = info.own.pop();
   if (!op)
     return false;
-  if (!info.own.empty() && is_to_wake_somebody() && !spares_wake(info))
-  {
-    guard held(mutex_);
-    wake_one(held);
-  }
+  if (!info.own.empty())
+    wake_one_if_worth_it(info);
   call(info, op);
   return true;
 }

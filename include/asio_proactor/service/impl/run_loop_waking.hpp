@@ -43,6 +43,14 @@ inline void run_loop::wake_one_if_worth_it(guard& held, thread_info& info)
     wake_one(held);
 }
 
+inline void run_loop::wake_one_if_worth_it(thread_info& info)
+{
+  if (!is_to_wake_somebody() || spares_wake(info))
+    return;
+  guard held(mutex_);
+  wake_one(held);
+}
+
 inline bool run_loop::spares_wake(thread_info& info)
 {
   // One that runs a single handler and goes away leaves the rest to the others.
