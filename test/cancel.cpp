@@ -8,6 +8,7 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/sanitizers.hpp"
 #include "support/watchdog.hpp"
 #include <array>
 #include <atomic>
@@ -21,11 +22,7 @@ using namespace test_support;
 
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int race_rounds = 1000;
-#else
-constexpr int race_rounds = 5000;
-#endif
+constexpr int race_rounds = is_sanitized ? 1000 : 5000;
 
 } // namespace
 

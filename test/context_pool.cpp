@@ -9,6 +9,7 @@
 
 #include "support/net.hpp"
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 #include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <asio_proactor/context_pool.hpp>
@@ -430,7 +431,7 @@ BOOST_AUTO_TEST_CASE(each_context_has_a_handler_of_its_own)
 }
 
 // The check of types of the undefined behaviour sanitizer wants a descriptor now and then.
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(TEST_HAS_ADDRESS_SANITIZER)
 BOOST_AUTO_TEST_CASE(accepting_survives_a_shortage_of_descriptors)
 {
   for (const spread how : {spread::reuse_port, spread::hand_over})

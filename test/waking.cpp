@@ -8,6 +8,7 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/sanitizers.hpp"
 #include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <array>
@@ -294,15 +295,8 @@ BOOST_AUTO_TEST_CASE(slices_keep_their_limits)
 
 #if defined(ASIO_PROACTOR_DROP_IN)
 
-# if defined(__has_feature)
-#  define HAS_FEATURE(x) __has_feature(x)
-# else
-#  define HAS_FEATURE(x) 0
-# endif
-
 // A handler is not short under a sanitizer.
-# if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && !HAS_FEATURE(thread_sanitizer) &&              \
-   !HAS_FEATURE(address_sanitizer)
+# if !defined(TEST_HAS_ADDRESS_SANITIZER) && !defined(TEST_HAS_THREAD_SANITIZER)
 
 namespace {
 

@@ -5,11 +5,12 @@
 //
 #include "simulated_kernel.hpp"
 
+#include "../support/sanitizers.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <poll.h>
 #include <sys/socket.h>
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(TEST_HAS_ADDRESS_SANITIZER)
 # include <sanitizer/asan_interface.h>
 #endif
 
@@ -123,7 +124,7 @@ void simulated_kernel::step()
 // What is with the kernel is nobody else's: the address sanitizer reports a program that looks at it.
 void simulated_kernel::take_or_return_memory([[maybe_unused]] core::operation& op, [[maybe_unused]] bool is_taken)
 {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(TEST_HAS_ADDRESS_SANITIZER)
   switch (op.code_)
   {
   case core::opcode::receive:

@@ -4,6 +4,7 @@
 #ifndef ASIO_PROACTOR_TEST_SUPPORT_WATCHDOG_HPP
 #define ASIO_PROACTOR_TEST_SUPPORT_WATCHDOG_HPP
 
+#include "sanitizers.hpp"
 #include <boost/test/tree/observer.hpp>
 #include <boost/test/framework.hpp>
 #include <boost/test/tree/test_unit.hpp>
@@ -14,11 +15,7 @@
 
 namespace test_support {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr unsigned watchdog_seconds = 60;
-#else
-constexpr unsigned watchdog_seconds = 20;
-#endif
+constexpr unsigned watchdog_seconds = is_sanitized ? 60 : 20;
 
 // How many times slower than a machine the tests may be: an emulated one (test/kernels/run) needs more than the usual limit.
 inline unsigned patience()
