@@ -2,8 +2,9 @@
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
 
 // Sockets and timers that are started, cancelled, closed, renewed and moved between contexts by any of many threads, at random. Every handler is
-// called exactly once, and every byte that was written is read, in order. ASIO_PROACTOR_STRESS_SECONDS makes it last longer, and
-// ASIO_PROACTOR_STRESS_SEED repeats the decisions, though not what the threads make of them.
+// called exactly once, and every byte that was written is read, in order. ASIO_PROACTOR_STRESS_SECONDS makes it last longer,
+// ASIO_PROACTOR_STRESS_THREADS is how many run each of the two contexts, and ASIO_PROACTOR_STRESS_SEED repeats the decisions, though not what
+// the threads make of them.
 
 #define BOOST_TEST_MODULE thread_stress
 #include <boost/test/included/unit_test.hpp>
@@ -224,8 +225,9 @@ BOOST_AUTO_TEST_CASE(everything_from_every_thread)
 {
   const auto seconds = std::chrono::seconds(number_from_environment("ASIO_PROACTOR_STRESS_SECONDS", 2));
   const unsigned long seed = number_from_environment("ASIO_PROACTOR_STRESS_SEED", std::random_device{}());
+  const unsigned long runners_of_each = number_from_environment("ASIO_PROACTOR_STRESS_THREADS", 3);
   BOOST_TEST_MESSAGE("ASIO_PROACTOR_STRESS_SEED=" << seed);
-  constexpr int victims_count = 40, runners_of_each = 3, disturbers = 2;
+  constexpr int victims_count = 40, disturbers = 2;
 
   tally t;
   std::vector<std::unique_ptr<asio::io_context>> contexts;
@@ -240,7 +242,7 @@ BOOST_AUTO_TEST_CASE(everything_from_every_thread)
   for (int i = 0; i < victims_count; ++i)
     victims.push_back(std::make_shared<victim>(contexts, t, seed + static_cast<unsigned long>(i)));
   for (auto& ctx : contexts)
-    for (int i = 0; i < runners_of_each; ++i)
+    for (unsigned long i = 0; i < runners_of_each; ++i)
       runners.emplace_back([&ctx] { ctx->run(); });
 
   const auto end = steady::now() + seconds;
