@@ -19,29 +19,6 @@ int membarrier(int command)
   return static_cast<int>(::syscall(__NR_membarrier, command, 0, 0));
 }
 
-// Critical sections are shorter than going to sleep and being woken up.
-constexpr int tries_before_sleeping = 50;
-
-void pause_a_moment()
-{
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("isb");
-#endif
-}
-
-void lock_after_tries(std::mutex& m)
-{
-  for (int i = 0; i != tries_before_sleeping; ++i)
-  {
-    if (m.try_lock())
-      return;
-    pause_a_moment();
-  }
-  m.lock();
-}
-
 } // namespace
 
 bool biased_mutex::barrier_is_available()
@@ -102,7 +79,7 @@ void biased_mutex::wait_for_owner()
 
 void biased_mutex::guard::lock_shared_way()
 {
-  lock_after_tries(mutex_.mutex_);
+  mutex_.mutex_.lock();
   const void* owner = mutex_.owner_.load(std::memory_order_relaxed);
   if (owner && owner != &thread_marker && !mutex_.revoked_.load(std::memory_order_relaxed))
     mutex_.wait_for_owner();

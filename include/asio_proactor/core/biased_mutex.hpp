@@ -6,8 +6,8 @@
 #ifndef ASIO_PROACTOR_CORE_BIASED_MUTEX_HPP
 #define ASIO_PROACTOR_CORE_BIASED_MUTEX_HPP
 
+#include <asio_proactor/core/light_mutex.hpp>
 #include <atomic>
-#include <mutex>
 
 #if defined(__SANITIZE_THREAD__)
 # define ASIO_PROACTOR_THREAD_SANITIZER 1
@@ -68,7 +68,7 @@ private:
   std::atomic<bool> inside_{false};   // The owner is in a critical section it entered without the mutex.
   std::atomic<bool> revoked_{false};  // Somebody else wants in, or is in.
   std::atomic<bool> disputed_{false}; // revoked_ stays set when the mutex is released.
-  std::mutex mutex_;
+  light_mutex mutex_;
 };
 
 /// Holds a biased_mutex for a scope and remembers which way it was taken.
@@ -117,7 +117,7 @@ public:
   }
 
   /// The mutex underneath, for waiting on a condition variable. Only while the bias is disputed or absent.
-  std::mutex& native() { return mutex_.mutex_; }
+  light_mutex& native() { return mutex_.mutex_; }
 
 private:
   friend class biased_mutex;

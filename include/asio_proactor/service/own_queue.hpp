@@ -6,6 +6,7 @@
 #ifndef ASIO_PROACTOR_SERVICE_OWN_QUEUE_HPP
 #define ASIO_PROACTOR_SERVICE_OWN_QUEUE_HPP
 
+#include <asio_proactor/core/light_mutex.hpp>
 #include <asio_proactor/service/asio_internals.hpp>
 #include <atomic>
 #include <cstddef>
@@ -31,20 +32,20 @@ public:
   /// Ordered with every push, so that what was written before is seen by a thread that pushes after it.
   bool is_empty_for_certain()
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<core::light_mutex> lock(mutex_);
     return empty();
   }
 
   void push(operation* op)
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<core::light_mutex> lock(mutex_);
     operations_.push(op);
     resize(size() + 1);
   }
 
   void push(queue& ops, std::size_t count)
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<core::light_mutex> lock(mutex_);
     operations_.push(ops);
     resize(size() + count);
   }
@@ -54,7 +55,7 @@ public:
   {
     if (empty())
       return nullptr;
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<core::light_mutex> lock(mutex_);
     return pop_front();
   }
 
@@ -64,7 +65,7 @@ public:
     queue taken;
     std::size_t count = 0;
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      std::lock_guard<core::light_mutex> lock(mutex_);
       for (std::size_t left = (size() + 1) / 2; left != 0; --left, ++count)
         taken.push(pop_front());
     }
@@ -79,7 +80,7 @@ public:
   /// Move everything to the end of a queue.
   void give_all_to(queue& other)
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<core::light_mutex> lock(mutex_);
     other.push(operations_);
     resize(0);
   }
@@ -97,7 +98,7 @@ private:
     return op;
   }
 
-  std::mutex mutex_;
+  core::light_mutex mutex_;
   std::atomic<std::size_t> size_{0}; // Written with the mutex held.
   queue operations_;
 };

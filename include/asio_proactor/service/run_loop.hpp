@@ -189,7 +189,7 @@ private:
     thrift_is_over,
     there_may_be_work
   };
-  watch_end watch_others(std::unique_lock<std::mutex>& lock, std::int64_t limit_ns);
+  watch_end watch_others(std::unique_lock<core::light_mutex>& lock, std::int64_t limit_ns);
   bool anything_waits();
   std::uint32_t spared_wakes() const;
 
@@ -238,8 +238,8 @@ private:
   asio_detail::timer_queue_set timers_;
   std::atomic<core::proactor*> proactor_{nullptr};
   core::parking_spot parking_spot_;
-  std::condition_variable idle_condition_; // For threads that find a leader already there.
-  std::atomic<bool> leader_sleeps_{false}; // Set under the lock, cleared by whoever wakes it, or by the leader.
+  std::condition_variable_any idle_condition_; // For threads that find a leader already there.
+  std::atomic<bool> leader_sleeps_{false};     // Set under the lock, cleared by whoever wakes it, or by the leader.
   std::atomic<bool> stopped_{false};
   bool leader_is_there_ = false;
   bool shut_down_ = false;

@@ -77,7 +77,7 @@ inline void run_loop::idle(guard& held, std::int64_t limit_ns)
   limit_ns = shorter_wait(limit_ns, waits_.idle_ns);
   idle_threads_.fetch_add(1, std::memory_order_relaxed);
   // More than one thread runs, so the bias is gone and the guard holds the mutex itself.
-  std::unique_lock<std::mutex> lock(held.native(), std::adopt_lock);
+  std::unique_lock<core::light_mutex> lock(held.native(), std::adopt_lock);
   // What was pushed before the announcement is not announced to this thread.
   while (!handlers_are_in_own_queues())
   {
@@ -100,7 +100,7 @@ inline void run_loop::idle(guard& held, std::int64_t limit_ns)
 
 // --- Watching --------------------------------------------------------------------------------------------------------
 
-inline run_loop::watch_end run_loop::watch_others(std::unique_lock<std::mutex>& lock, std::int64_t limit_ns)
+inline run_loop::watch_end run_loop::watch_others(std::unique_lock<core::light_mutex>& lock, std::int64_t limit_ns)
 {
   const auto began = std::chrono::steady_clock::now();
   is_watched_.store(true, std::memory_order_relaxed);
