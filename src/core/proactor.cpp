@@ -71,20 +71,26 @@ io_object* proactor::register_object(bool overlapping)
 
 void proactor::start(io_object& object, direction d, operation& op)
 {
+  if (!stand_in_line(object, d, op))
+    return;
+  op.progress_ = progress::pending;
+  pending_.push(op);
+}
+
+// Returns whether nothing stands before it.
+inline bool proactor::stand_in_line(io_object& object, direction d, operation& op)
+{
   assert(op.progress_ == progress::idle);
   op.object_ = &object;
   op.direction_ = d;
   object.append(op);
 
   const std::uint8_t bit = object.bit_in_order(d);
-  if (!object.busy_.set(bit))
-  {
-    object.may_wait_ |= bit;
-    op.progress_ = progress::waiting;
-    return;
-  }
-  op.progress_ = progress::pending;
-  pending_.push(op);
+  if (object.busy_.set(bit))
+    return true;
+  object.may_wait_ |= bit;
+  op.progress_ = progress::waiting;
+  return false;
 }
 
 void proactor::cancel(io_object& object)
@@ -234,19 +240,24 @@ bool proactor::stage_requests(driver& d)
       continue;
     }
     op->progress_ = op->poll_first_ ? progress::polling : progress::in_kernel;
-    op->ring_ = ring;
     if (!d.submit(*op))
     {
       op->progress_ = progress::pending;
       pending_.push_front(*op);
       return false;
     }
-    ++op->object_->in_kernel_;
-    ++in_kernel_[ring];
+    count_in_kernel(*op, ring);
     if (op->cancel_requested_)
       queue_cancellation(*op->object_);
   }
   return stage_cancellations();
+}
+
+inline void proactor::count_in_kernel(operation& op, ring_index ring)
+{
+  op.ring_ = ring;
+  ++op.object_->in_kernel_;
+  ++in_kernel_[ring];
 }
 
 bool proactor::stage_cancellations()
@@ -310,7 +321,7 @@ void proactor::attempt_single_read(driver& d)
     finish(*pending_.pop(), *result);
 }
 
-driver& proactor::prepare_turn(wait_limit& limit)
+proactor::turn proactor::prepare_turn(wait_limit& limit)
 {
   driver& d = driver_of_this_thread();
   attempt_single_read(d);
@@ -318,8 +329,10 @@ driver& proactor::prepare_turn(wait_limit& limit)
   // What found no room goes with the next turn, and what is finished has a handler that waits: no time to sleep.
   if (!all_staged || !finished_.empty() || !fired_watches_.empty())
     limit.nanoseconds = wait_limit::no_wait;
-  d.prepare_enter();
-  return d;
+  const bool enters = !makes_calls_ || d.is_to_enter();
+  if (enters)
+    d.prepare_enter();
+  return {d, enters};
 }
 
 template <class Collect>
@@ -407,6 +420,21 @@ bool proactor::attempt(operation& op)
   return !wants_readiness(op, op.result_);
 }
 
+bool proactor::start_after_attempt(io_object& object, direction d, operation& op, std::uint32_t news_before)
+{
+  if (!stand_in_line(object, d, op))
+    return true;
+  if (home_->hold_after_call(op, news_before))
+  {
+    op.progress_ = progress::in_kernel;
+    count_in_kernel(op, home_ring);
+    return true;
+  }
+  op.progress_ = progress::pending;
+  pending_.push(op);
+  return false;
+}
+
 void proactor::collect(driver& d, due_calls& left)
 {
   if (!makes_calls_)
@@ -414,8 +442,9 @@ void proactor::collect(driver& d, due_calls& left)
   d.take_due_calls(left);
   for (unsigned i = 0; i != left.count; ++i)
     left.ops[i]->progress_ = progress::in_call;
-  due_calls none;
-  take_in_calls(none);
+  // Otherwise make_calls() takes in what else there is.
+  if (left.count == 0)
+    take_in_calls(left);
 }
 
 void proactor::make_calls(guard& held, due_calls& calls)

@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cerrno>
 #include <fcntl.h>
+#include <mutex>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -33,7 +34,8 @@ constexpr std::int64_t backlog_retry_ns = std::int64_t{1000} * 1000;
 // The event of the wake_event, which is no descriptor's.
 constexpr std::uint64_t wake_up = ~std::uint64_t{0};
 
-constexpr std::uint32_t every_event = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+// Room for writing is asked for only where a write has waited: a UNIX socket reports it after each message that its peer takes.
+constexpr std::uint32_t events_of_every_descriptor = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
 std::uint64_t event_key(int fd, std::uint32_t generation)
 {
@@ -157,7 +159,7 @@ void epoll_driver::start_wait(descriptor& d, core::operation& op)
 
 void epoll_driver::start_on_file_or_pipe(descriptor& d, core::operation& op)
 {
-  if (int error = ensure_registered(d, op.fd_); error < 0)
+  if (int error = ensure_watched(d, op); error < 0)
     return end(op, error);
   if (!d.is_file)
     return start_transfer(d, op);
@@ -232,34 +234,53 @@ bool epoll_driver::attempt_now(descriptor& d, core::operation& op)
   return false;
 }
 
-void epoll_driver::call_was_futile(core::operation& op, std::uint32_t news_before)
+bool epoll_driver::hold_after_call(core::operation& op, std::uint32_t news_before)
 {
-  if (news_[slot_of(op.fd_)].load(std::memory_order_relaxed) == news_before)
-    descriptor_of(op.fd_).may_call(core::readiness_of(op)) = false;
+  if (news_[slot_of(op.fd_)].load(std::memory_order_relaxed) != news_before)
+    return false;
+  descriptor& d = descriptor_of(op.fd_);
+  d.may_call(core::readiness_of(op)) = false;
+  if (!is_watched(d, op))
+    return false;
+  hold(d, op);
+  return true;
 }
 
-int epoll_driver::ensure_registered(descriptor& d, int fd)
+inline bool epoll_driver::is_watched(const descriptor& d, const core::operation& op)
 {
-  if (d.is_registered || d.is_file)
+  return d.is_registered && (d.is_watched_for_writing || !(core::readiness_of(op) & EPOLLOUT));
+}
+
+int epoll_driver::ensure_watched(descriptor& d, const core::operation& op)
+{
+  if (d.is_file || is_watched(d, op))
     return 0;
+  const bool is_for_writing = (core::readiness_of(op) & EPOLLOUT) != 0;
   ::epoll_event event{};
-  event.events = every_event;
-  event.data.u64 = event_key(fd, d.generation);
-  if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0)
+  event.events = events_of_every_descriptor | (is_for_writing ? EPOLLOUT : 0u);
+  event.data.u64 = event_key(op.fd_, d.generation);
+  if ((!d.is_registered && ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, op.fd_, &event) == 0) ||
+      ((d.is_registered || errno == EEXIST) && ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, op.fd_, &event) == 0))
+  {
     d.is_registered = true;
-  else if (errno == EEXIST && ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0)
-    d.is_registered = true;
-  else if (errno == EPERM)
-    d.is_file = true;
-  else
+    d.is_watched_for_writing = is_for_writing;
+    return 0;
+  }
+  if (errno != EPERM)
     return -errno;
+  d.is_file = true;
   return 0;
 }
 
 void epoll_driver::keep(descriptor& d, core::operation& op)
 {
-  if (int error = ensure_registered(d, op.fd_); error < 0)
+  if (int error = ensure_watched(d, op); error < 0)
     return end(op, error);
+  hold(d, op);
+}
+
+inline void epoll_driver::hold(descriptor& d, core::operation& op)
+{
   op.driver_state_ = with_descriptor;
   d.waiting.push(op);
   ++waiting_;
@@ -306,18 +327,21 @@ bool epoll_driver::cancel(core::operation& op)
 bool epoll_driver::has_news() const
 {
   // What has become of an operation that waits only the kernel can tell.
-  return !done_.empty() || has_events() || waiting_ != 0 || !waiting_for_backlog_.empty() || files_.has_done();
+  return has_more() || waiting_ != 0 || !waiting_for_backlog_.empty() || files_.has_done();
+}
+
+bool epoll_driver::is_to_enter()
+{
+  const bool asks = !has_more() || turns_without_asking_ == most_turns_without_asking;
+  turns_without_asking_ = asks ? 0 : turns_without_asking_ + 1;
+  return asks;
 }
 
 void epoll_driver::prepare_enter()
 {
   is_announced_ = true;
   entering_.fetch_add(1, std::memory_order_relaxed);
-  const bool has_more = !done_.empty() || has_events();
-  const bool asks = !has_more || turns_without_asking_ == most_turns_without_asking;
-  turns_without_asking_ = asks ? 0 : turns_without_asking_ + 1;
-  asks_kernel_.store(asks, std::memory_order_relaxed);
-  const std::int64_t longest = has_more                        ? core::wait_limit::no_wait
+  const std::int64_t longest = has_more()                      ? core::wait_limit::no_wait
                                : !waiting_for_backlog_.empty() ? backlog_retry_ns
                                                                : core::wait_limit::forever;
   longest_wait_ns_.store(longest, std::memory_order_relaxed);
@@ -329,7 +353,7 @@ void epoll_driver::enter(core::wait_limit limit)
   if (longest >= 0 && (limit.nanoseconds < 0 || limit.nanoseconds > longest))
     limit.nanoseconds = longest;
   ::epoll_event events[events_per_call];
-  const int count = asks_kernel_.load(std::memory_order_relaxed) ? wait_for_events(events, limit) : 0;
+  const int count = wait_for_events(events, limit);
   const bool others_are_here = entering_.fetch_sub(1, std::memory_order_relaxed) > 1;
   if (count <= 0)
     return;
@@ -337,8 +361,9 @@ void epoll_driver::enter(core::wait_limit limit)
   const auto is_wake_up = [](const ::epoll_event& event) { return event.data.u64 == wake_up; };
   if (others_are_here && std::any_of(events, events + count, is_wake_up))
     wake_.signal();
-  const std::lock_guard<std::mutex> held(events_mutex_);
+  const std::lock_guard<core::light_mutex> held(events_mutex_);
   events_.insert(events_.end(), events, events + count);
+  events_have_come_.store(true, std::memory_order_relaxed);
 }
 
 int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
@@ -363,9 +388,11 @@ int epoll_driver::wait_for_events(::epoll_event* events, core::wait_limit limit)
 
 inline void epoll_driver::take_events()
 {
-  const std::lock_guard<std::mutex> held(events_mutex_);
-  if (events_.empty())
+  // Who has brought some comes here itself, at the latest.
+  if (!events_have_come_.load(std::memory_order_relaxed))
     return;
+  const std::lock_guard<core::light_mutex> held(events_mutex_);
+  events_have_come_.store(false, std::memory_order_relaxed);
   for (const ::epoll_event& event : events_)
   {
     std::atomic<std::uint32_t>& news = news_[slot_of(descriptor_in(event))];
@@ -422,8 +449,8 @@ void epoll_driver::collect_calls(const core::due_calls& calls, core::completion_
       sink.completed(op, calls.results[i]);
       continue;
     }
-    call_was_futile(op, calls.news_before[i]);
-    start_transfer(descriptor_of(op.fd_), op);
+    if (!hold_after_call(op, calls.news_before[i]))
+      start_transfer(descriptor_of(op.fd_), op);
   }
   pass_on_done(sink);
 }
@@ -488,7 +515,7 @@ void epoll_driver::forget(int fd, bool is_closed)
   if (d.is_registered && !is_closed)
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
   ++d.generation;
-  d.is_registered = d.is_file = d.is_non_blocking = false;
+  d.is_registered = d.is_watched_for_writing = d.is_file = d.is_non_blocking = false;
   d.may_read = d.may_write = true;
 }
 

@@ -9,9 +9,9 @@
 #include "file_pool.hpp"
 
 #include <asio_proactor/core/driver.hpp>
+#include <asio_proactor/core/light_mutex.hpp>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <vector>
 #include <sys/epoll.h>
 
@@ -36,13 +36,14 @@ public:
   bool cancel(core::operation& op) override;
   unsigned staged() const override { return 0; }
   bool has_news() const override;
+  bool is_to_enter() override;
   void prepare_enter() override;
   void enter(core::wait_limit limit) override;
   void rest() override {}
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return true; }
   std::uint32_t news_of(int fd) const override { return news_[slot_of(fd)].load(std::memory_order_acquire); }
-  void call_was_futile(core::operation& op, std::uint32_t news_before) override;
+  bool hold_after_call(core::operation& op, std::uint32_t news_before) override;
   void take_due_calls(core::due_calls& calls) override;
   void collect_calls(const core::due_calls& calls, core::completion_sink& sink) override;
   bool requests_hold_files() const override { return false; } // A thread of the pool has the number and nothing else.
@@ -69,10 +70,11 @@ private:
     bool may_read = true;         // Nothing has said yet that a read would block.
     bool may_write = true;
     bool is_registered : 1;
+    bool is_watched_for_writing : 1;
     bool is_file : 1;         // epoll takes no regular files: they are always ready, and block all the same.
     bool is_non_blocking : 1; // Made so here, for calls that know no MSG_DONTWAIT.
 
-    descriptor() : is_registered(false), is_file(false), is_non_blocking(false) {}
+    descriptor() : is_registered(false), is_watched_for_writing(false), is_file(false), is_non_blocking(false) {}
 
     bool& may_call(unsigned readiness) { return (readiness & EPOLLOUT) ? may_write : may_read; }
   };
@@ -94,14 +96,17 @@ private:
   void start_on_file(core::operation& op);
   bool attempt_now(descriptor& d, core::operation& op);
   bool try_to_end(descriptor& d, core::operation& op, unsigned events, core::due_calls* calls);
-  int ensure_registered(descriptor& d, int fd);
+  static bool is_watched(const descriptor& d, const core::operation& op);
+  int ensure_watched(descriptor& d, const core::operation& op);
   void keep(descriptor& d, core::operation& op);
+  void hold(descriptor& d, core::operation& op);
   void try_backlogs_again();
   void end(core::operation& op, int result);
   void wake_who_waits();
   void pass_on_done(core::completion_sink& sink);
   void take_events();
   bool has_events() const { return handled_ != events_in_hand_.size(); }
+  bool has_more() const { return !done_.empty() || has_events(); }
   void handle(const ::epoll_event& event, core::due_calls* calls);
   int wait_for_events(::epoll_event* events, core::wait_limit limit);
 
@@ -113,12 +118,12 @@ private:
   std::size_t waiting_ = 0;
   bool is_announced_ = false; // Somebody may be waiting, and does not know of what has come since.
   unsigned turns_without_asking_ = 0;
-  std::atomic<bool> asks_kernel_{true}; // Decided, as the next, in prepare_enter().
-  std::atomic<std::int64_t> longest_wait_ns_{core::wait_limit::forever};
+  std::atomic<std::int64_t> longest_wait_ns_{core::wait_limit::forever}; // Decided in prepare_enter().
   std::atomic<int> entering_{0}; // Threads between prepare_enter() and the end of enter().
   std::atomic<bool> has_poll_in_nanoseconds_{true};
-  std::mutex events_mutex_; // enter() is called without the lock of the context.
+  core::light_mutex events_mutex_; // enter() is called without the lock of the context.
   std::vector<::epoll_event> events_;
+  std::atomic<bool> events_have_come_{false}; // Written with that mutex held.
   std::vector<::epoll_event> events_in_hand_;
   std::size_t share_ = 1;                            // Of those, for one thread.
   std::size_t handled_ = 0;                          // Of those.

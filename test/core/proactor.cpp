@@ -63,7 +63,7 @@ struct bench
   void turn(std::int64_t limit_ns = soon_ns)
   {
     wait_limit limit{limit_ns};
-    driver& d = engine.prepare_turn(limit);
+    driver& d = engine.prepare_turn(limit).of;
     held.unlock();
     d.enter(limit);
     held.lock();

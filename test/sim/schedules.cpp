@@ -214,7 +214,7 @@ private:
   void turn(std::int64_t limit_ns)
   {
     core::wait_limit limit{limit_ns};
-    core::driver& d = engine_.prepare_turn(limit);
+    core::driver& d = engine_.prepare_turn(limit).of;
     held_.unlock();
     d.enter(limit);
     held_.lock();

@@ -72,6 +72,9 @@ public:
   /// Whether an enter() without waiting would find something to do: requests to hand over or completions to collect.
   virtual bool has_news() const = 0;
 
+  /// Whether the next turn has to enter(), or has enough to collect without. Asked once in each turn, before prepare_enter().
+  virtual bool is_to_enter() { return true; }
+
   /// Make staged requests visible to the next enter() of any thread, and the driver ready to be woken up.
   virtual void prepare_enter() = 0;
 
@@ -102,9 +105,9 @@ public:
   /// A number that changes when events of a descriptor have come, and of few others. Any thread.
   virtual std::uint32_t news_of(int /* fd */) const { return 0; }
 
-  /// A call made without the lock would have blocked. If the news are what they were before it, only an event makes
-  /// another call worthwhile.
-  virtual void call_was_futile(operation&, std::uint32_t /* news_before */) {}
+  /// A call made without the lock would have blocked. Hold its operation until an event comes, as submit() would, unless
+  /// there have been news since, or the descriptor is not watched yet. Returns false then: the operation is to be submitted.
+  virtual bool hold_after_call(operation&, std::uint32_t /* news_before */) { return false; }
 
   /// Take out calls that have become due, as many as fit. The driver goes on to hold their operations.
   virtual void take_due_calls(due_calls&) {}

@@ -98,8 +98,15 @@ public:
   /// Whether requests or cancellations wait for the next turn.
   bool has_unsent() const { return !pending_.empty() || cancel_front_; }
 
+  /// What a turn does with which driver.
+  struct turn
+  {
+    driver& of;
+    bool enters; // Otherwise there is something to be collected already.
+  };
+
   /// Turn what was started into requests. The limit becomes no_wait when there is something to do at once.
-  driver& prepare_turn(wait_limit& limit);
+  turn prepare_turn(wait_limit& limit);
 
   /// Take in what the driver of the turn has finished.
   void collect(driver& d);
@@ -135,14 +142,15 @@ public:
     return (several_run || may_transfer(op, large_transfer)) && may_be_attempted(object, d, op);
   }
 
-  /// What to tell attempt_was_futile(). Without the lock.
+  /// What to tell start_after_attempt(). Without the lock.
   std::uint32_t news_of(int fd) const { return home_->news_of(fd); }
 
   /// Make the attempt, without the lock. Returns whether the operation is over, and not to be started.
   static bool attempt(operation& op);
 
-  /// Before start(): an attempt has found nothing. @p news_before is what news() was before it.
-  void attempt_was_futile(operation& op, std::uint32_t news_before) { home_->call_was_futile(op, news_before); }
+  /// In place of start(), when an attempt has found nothing. @p news_before is what news_of() was before it.
+  /** Returns whether the operation waits for an event, and no turn has to be taken for it. */
+  bool start_after_attempt(io_object& object, direction d, operation& op, std::uint32_t news_before);
 
   /// Make calls that collect() has left, without the lock, and take in what they have finished. Releases the guard in between.
   void make_calls(guard& held, due_calls& calls);
@@ -184,6 +192,8 @@ private:
   // A driver's answer. Decides between done, once more, and wait for readiness first.
   void completed(operation& op, int result) override;
   void judge(operation& op, const io_object& object, int result);
+  bool stand_in_line(io_object& object, direction d, operation& op);
+  void count_in_kernel(operation& op, ring_index ring);
   void restart_unless_cancelled(operation& op, bool poll_first);
   void finish(operation& op, int result);
   void unlink(operation& op);

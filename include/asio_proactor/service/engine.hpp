@@ -127,10 +127,10 @@ public:
   void shut_down();
 
 private:
-  void start_with_lock(guard& held, object& o, core::direction d, core::operation& op);
-
   // Returns whether the operation was started. Kept out of line, as it is for drivers that make calls only.
   BOOST_NOINLINE bool start_by_attempt(object& o, core::direction d, core::operation& op);
+  void start_after_attempt(object& o, core::direction d, core::operation& op, std::uint32_t news_before);
+  void refuse(guard& held, core::operation& op);
 
   asio::execution_context& context_;
   run_loop& loop_;

@@ -174,7 +174,8 @@ private:
   void wait_in_kernel(guard& held, thread_info& info, core::wait_limit limit);
   // Kept out of line: a thread that runs alone does not come here.
   BOOST_NOINLINE void collect_as_one_of_several(guard& held, thread_info& info, core::driver& d);
-  BOOST_NOINLINE void make_due_calls(guard& held, thread_info& info);
+  // Returns a handler that this thread is to run next, or null.
+  BOOST_NOINLINE operation* make_due_calls(guard& held, thread_info& info);
   void fire_watches(guard& held);
   void wait_in_parking_spot(guard& held, core::wait_limit limit);
   void gather_completions();

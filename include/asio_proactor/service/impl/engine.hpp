@@ -25,21 +25,18 @@ inline void engine::start(object& o, core::direction d, core::operation& op)
     return;
   guard held(loop_.mutex());
   if (shut_down_)
-  {
-    // It is destroyed with the other handlers.
-    op.result_ = -ECANCELED;
-    held.unlock();
-    loop_.post_immediate_completion(&to_be_run(op), false);
-    return;
-  }
-  start_with_lock(held, o, d, op);
-}
-
-inline void engine::start_with_lock(guard& held, object& o, core::direction d, core::operation& op)
-{
+    return refuse(held, op);
   loop_.work_started();
   proactor_.start(o, d, op);
   loop_.operation_was_started(held, d);
+}
+
+// It is destroyed with the other handlers.
+inline void engine::refuse(guard& held, core::operation& op)
+{
+  op.result_ = -ECANCELED;
+  held.unlock();
+  loop_.post_immediate_completion(&to_be_run(op), false);
 }
 
 inline bool engine::start_by_attempt(object& o, core::direction d, core::operation& op)
@@ -49,11 +46,7 @@ inline bool engine::start_by_attempt(object& o, core::direction d, core::operati
     return false;
   const std::uint32_t news_before = proactor_.news_of(op.fd_);
   if (!core::proactor::attempt(op))
-  {
-    guard held(loop_.mutex());
-    proactor_.attempt_was_futile(op, news_before);
-    start_with_lock(held, o, d, op);
-  }
+    start_after_attempt(o, d, op, news_before);
   else if (several_run)
   {
     loop_.work_started();
@@ -62,6 +55,16 @@ inline bool engine::start_by_attempt(object& o, core::direction d, core::operati
   else
     loop_.post_immediate_completion(&to_be_run(op), false);
   return true;
+}
+
+inline void engine::start_after_attempt(object& o, core::direction d, core::operation& op, std::uint32_t news_before)
+{
+  guard held(loop_.mutex());
+  if (shut_down_)
+    return refuse(held, op);
+  loop_.work_started();
+  if (!proactor_.start_after_attempt(o, d, op, news_before))
+    loop_.operation_was_started(held, d);
 }
 
 inline void engine::submit_operations_of(object* o)

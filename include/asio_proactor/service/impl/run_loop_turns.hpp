@@ -95,6 +95,7 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
     info.handlers.end(core::cheap_ticks());
   bool has_waited = false;
   bool has_led = false;
+  operation* finished_here = nullptr;
   while (!stopped_.load(std::memory_order_relaxed))
   {
     const bool several = several_run_.load(std::memory_order_relaxed) || !info.own.empty();
@@ -102,14 +103,14 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
       take_from_the_stuck(info);
     take_inbox();
     operation* op = ready_.front();
-    operation* handler = nullptr;
+    operation* handler = finished_here;
     bool turn_is_next = false;
-    if (op && op != &marker_ && !turn_is_overdue())
+    if (!handler && op && op != &marker_ && !turn_is_overdue())
     {
       ready_.pop();
       handler = op;
     }
-    else
+    else if (!handler)
     {
       turn_is_next = op && !leader_is_there_;
       if (several && (has_led || !turn_is_next))
@@ -142,10 +143,10 @@ inline std::size_t run_loop::do_one(guard& held, thread_info& info, std::int64_t
         leadership leads(*this, held, info, is_last);
         take_turn(held, info, may_wait ? limit_ns : core::wait_limit::no_wait);
       }
-      if (info.calls.count != 0)
-        make_due_calls(held, info);
       has_waited = has_waited || may_wait;
       has_led = true;
+      if (info.calls.count != 0)
+        finished_here = make_due_calls(held, info);
     }
     else
     {
@@ -315,6 +316,8 @@ inline bool run_loop::handlers_are_in_own_queues()
 
 // --- Turns -----------------------------------------------------------------------------------------------------------
 
+// The inlining is forced where g++ changes its mind about it with every change nearby: 1 to 4 % of the instructions of a message.
+
 inline bool run_loop::turn_is_overdue()
 {
   core::proactor* p = proactor();
@@ -334,7 +337,7 @@ inline bool run_loop::turn_has_a_purpose(bool would_wait)
   return would_wait || !timers_.all_empty() || (proactor() && proactor()->has_news());
 }
 
-inline void run_loop::take_turn(guard& held, thread_info& info, std::int64_t limit_ns)
+BOOST_FORCEINLINE void run_loop::take_turn(guard& held, thread_info& info, std::int64_t limit_ns)
 {
   adapt_driver(held);
   if (!turn_has_a_purpose(limit_ns != core::wait_limit::no_wait))
@@ -359,7 +362,7 @@ inline core::wait_limit run_loop::shorten_wait(std::int64_t limit_ns)
   return {shorter_wait(limit_ns, timers_.wait_duration_usec(longest_wait_us) * ns_per_us)};
 }
 
-inline bool run_loop::announce_sleep()
+BOOST_FORCEINLINE bool run_loop::announce_sleep()
 {
   leader_sleeps_.store(true, std::memory_order_seq_cst);
   // The lock may have been free since the decision to wait, while what was in flight moved to another driver.
@@ -368,27 +371,30 @@ inline bool run_loop::announce_sleep()
   return !several_run_.load(std::memory_order_relaxed) || !handlers_are_in_own_queues();
 }
 
-inline bool run_loop::may_sleep_after_announcement()
+BOOST_FORCEINLINE bool run_loop::may_sleep_after_announcement()
 {
   return inbox_.empty_after_announcement() && !stopped_.load(std::memory_order_seq_cst) &&
          !(counts_locally() && nothing_is_left());
 }
 
-inline void run_loop::wait_in_kernel(guard& held, thread_info& info, core::wait_limit limit)
+BOOST_FORCEINLINE void run_loop::wait_in_kernel(guard& held, thread_info& info, core::wait_limit limit)
 {
-  core::driver& d = proactor()->prepare_turn(limit);
-  const bool sleeps = limit.nanoseconds != core::wait_limit::no_wait;
-  const bool may_sleep = sleeps && announce_sleep();
-  held.unlock();
-  if (!may_sleep || !may_sleep_after_announcement())
-    limit.nanoseconds = core::wait_limit::no_wait;
-  d.enter(limit);
-  if (sleeps)
-    leader_sleeps_.store(false, std::memory_order_relaxed);
-  held.lock();
+  const core::proactor::turn turn = proactor()->prepare_turn(limit);
+  if (turn.enters)
+  {
+    const bool sleeps = limit.nanoseconds != core::wait_limit::no_wait;
+    const bool may_sleep = sleeps && announce_sleep();
+    held.unlock();
+    if (!may_sleep || !may_sleep_after_announcement())
+      limit.nanoseconds = core::wait_limit::no_wait;
+    turn.of.enter(limit);
+    if (sleeps)
+      leader_sleeps_.store(false, std::memory_order_relaxed);
+    held.lock();
+  }
   if (several_run())
-    return collect_as_one_of_several(held, info, d);
-  proactor()->collect(d);
+    return collect_as_one_of_several(held, info, turn.of);
+  proactor()->collect(turn.of);
   fire_watches(held);
 }
 
@@ -411,15 +417,20 @@ inline void run_loop::fire_watches(guard& held)
   }
 }
 
-inline void run_loop::make_due_calls(guard& held, thread_info& info)
+inline run_loop::operation* run_loop::make_due_calls(guard& held, thread_info& info)
 {
   // Another thread may take the next turn meanwhile.
   wake_one(held);
   proactor()->make_calls(held, info.calls);
   fire_watches(held);
-  keep_completions(info);
   if (proactor()->has_unsent())
     operation_was_started(held, core::direction::read);
+  operation* first = nullptr;
+  if (info.is_to_share && info.own.empty() && !stopped_.load(std::memory_order_relaxed))
+    if (core::operation* op = proactor()->take_finished())
+      first = &to_be_run(*op);
+  keep_completions(info);
+  return first;
 }
 
 inline void run_loop::wait_in_parking_spot(guard& held, core::wait_limit limit)
