@@ -328,6 +328,57 @@ BOOST_AUTO_TEST_CASE(megabytes_through_small_socket_buffers)
   BOOST_TEST((in_back == out_back));
 }
 
+namespace {
+
+// The read has waited before the write finds no room, so whoever watches the socket has to begin to watch for that.
+template <class Socket>
+void write_beside_a_waiting_read(asio::io_context& ctx, Socket& a, Socket& b, int threads)
+{
+  const auto out = pattern(4 << 20);
+  std::vector<char> in(out.size());
+  char answer = 0;
+  outcome read, written, taken;
+  a.async_read_some(asio::buffer(&answer, 1), read.handler());
+  ctx.restart();
+  const work_guard work(ctx.get_executor());
+  std::vector<std::thread> running;
+  for (int i = 0; i < threads; ++i)
+    running.emplace_back([&] { ctx.run(); });
+  std::this_thread::sleep_for(2ms);
+  asio::post(ctx, [&] { asio::async_write(a, asio::buffer(out), written.handler()); });
+  std::this_thread::sleep_for(5ms);
+  asio::post(ctx, [&] {
+    asio::async_read(b, asio::buffer(in), [&](error_code ec, std::size_t n) {
+      taken.handler()(ec, n);
+      b.write_some(asio::buffer("x", 1));
+      ctx.stop();
+    });
+  });
+  for (auto& each : running)
+    each.join();
+  ctx.restart();
+  ctx.run_for(10ms);
+  BOOST_TEST((written.calls == 1 && !written.ec));
+  BOOST_TEST((taken.calls == 1 && !taken.ec));
+  BOOST_TEST((read.calls == 1 && !read.ec && answer == 'x'));
+  BOOST_TEST((in == out));
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_write_waits_for_room_beside_a_read_that_waits)
+{
+  for (int threads : {1, 2})
+    BOOST_TEST_CONTEXT(threads << " threads")
+    {
+      asio::io_context ctx;
+      auto [a, b] = tcp_pair(ctx);
+      write_beside_a_waiting_read(ctx, a, b, threads);
+      auto [c, d] = local_pair(ctx);
+      write_beside_a_waiting_read(ctx, c, d, threads);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(reads_queued_on_one_socket_fill_in_order)
 {
   asio::io_context ctx;
