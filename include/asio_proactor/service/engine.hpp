@@ -128,7 +128,7 @@ public:
 
 private:
   // Returns whether the operation was started. Kept out of line, as it is for drivers that make calls only.
-  BOOST_NOINLINE bool start_by_attempt(object& o, core::direction d, core::operation& op);
+  bool start_by_attempt(object& o, core::direction d, core::operation& op);
   void start_after_attempt(object& o, core::direction d, core::operation& op, std::uint32_t news_before);
   void refuse(guard& held, core::operation& op);
 

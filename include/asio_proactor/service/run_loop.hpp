@@ -173,9 +173,9 @@ private:
   void take_turn(guard& held, thread_info& info, std::int64_t limit_ns);
   void wait_in_kernel(guard& held, thread_info& info, core::wait_limit limit);
   // Kept out of line: a thread that runs alone does not come here.
-  BOOST_NOINLINE void collect_as_one_of_several(guard& held, thread_info& info, core::driver& d);
+  void collect_as_one_of_several(guard& held, thread_info& info, core::driver& d);
   // Returns a handler that this thread is to run next, or null.
-  BOOST_NOINLINE operation* make_due_calls(guard& held, thread_info& info);
+  operation* make_due_calls(guard& held, thread_info& info);
   void fire_watches(guard& held);
   void wait_in_parking_spot(guard& held, core::wait_limit limit);
   void gather_completions();
@@ -203,7 +203,7 @@ private:
   void push_ready_from_running_thread(operation* op, bool is_continuation);
   void push_from_running_thread(operation* op, bool is_continuation);
   // Kept out of line: a thread that runs alone does not come here.
-  BOOST_NOINLINE void push_own(operation* op, bool is_continuation);
+  void push_own(operation* op, bool is_continuation);
   // One at a time: who wakes up and finds more than it can run wakes the next.
   void wake_one(guard& held);
   // Unless the few short handlers that wait are better left to this thread; somebody looks for them soon then.

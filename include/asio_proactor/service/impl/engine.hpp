@@ -39,7 +39,7 @@ inline void engine::refuse(guard& held, core::operation& op)
   loop_.post_immediate_completion(&to_be_run(op), false);
 }
 
-inline bool engine::start_by_attempt(object& o, core::direction d, core::operation& op)
+BOOST_NOINLINE inline bool engine::start_by_attempt(object& o, core::direction d, core::operation& op)
 {
   const bool several_run = loop_.several_run();
   if (!proactor_.is_attempted_by_starter(o, d, op, several_run))

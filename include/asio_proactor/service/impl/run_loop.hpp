@@ -113,7 +113,7 @@ inline void run_loop::take_inbox()
     raise_ready_estimate(inbox_.take_all(ready_));
 }
 
-inline void run_loop::push_own(operation* op, bool is_continuation)
+BOOST_NOINLINE inline void run_loop::push_own(operation* op, bool is_continuation)
 {
   thread_info& info = *this_thread();
   info.own.push(op);

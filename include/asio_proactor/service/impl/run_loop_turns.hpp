@@ -398,7 +398,7 @@ BOOST_FORCEINLINE void run_loop::wait_in_kernel(guard& held, thread_info& info, 
   fire_watches(held);
 }
 
-inline void run_loop::collect_as_one_of_several(guard& held, thread_info& info, core::driver& d)
+BOOST_NOINLINE inline void run_loop::collect_as_one_of_several(guard& held, thread_info& info, core::driver& d)
 {
   proactor()->collect(d, info.calls);
   keep_completions(info);
@@ -417,7 +417,7 @@ inline void run_loop::fire_watches(guard& held)
   }
 }
 
-inline run_loop::operation* run_loop::make_due_calls(guard& held, thread_info& info)
+BOOST_NOINLINE inline run_loop::operation* run_loop::make_due_calls(guard& held, thread_info& info)
 {
   // Another thread may take the next turn meanwhile.
   wake_one(held);
