@@ -268,11 +268,12 @@ BOOST_AUTO_TEST_CASE(stopped_and_run_again)
     std::vector<std::thread> threads;
     for (int k = 0; k < 3; ++k)
       threads.emplace_back([&] { ctx.run(); });
-    std::this_thread::sleep_for(10ms);
+    const bool flies = soon([&] { return balls[0]->flights() > before; });
+    std::this_thread::sleep_for(5ms);
     ctx.stop();
     for (auto& each : threads)
       each.join();
-    BOOST_TEST(balls[0]->flights() > before);
+    BOOST_TEST(flies);
   }
 }
 
