@@ -329,7 +329,7 @@ proactor::turn proactor::prepare_turn(wait_limit& limit)
   // What found no room goes with the next turn, and what is finished has a handler that waits: no time to sleep.
   if (!all_staged || !finished_.empty() || !fired_watches_.empty())
     limit.nanoseconds = wait_limit::no_wait;
-  const bool enters = !makes_calls_ || d.is_to_enter();
+  const bool enters = d.is_to_enter();
   if (enters)
     d.prepare_enter();
   return {d, enters};

@@ -259,8 +259,10 @@ int epoll_driver::ensure_watched(descriptor& d, const core::operation& op)
   ::epoll_event event{};
   event.events = events_of_every_descriptor | (is_for_writing ? EPOLLOUT : 0u);
   event.data.u64 = event_key(op.fd_, d.generation);
-  if ((!d.is_registered && ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, op.fd_, &event) == 0) ||
-      ((d.is_registered || errno == EEXIST) && ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, op.fd_, &event) == 0))
+  int result = ::epoll_ctl(epoll_fd_, d.is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, op.fd_, &event);
+  if (result != 0 && errno == EEXIST)
+    result = ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, op.fd_, &event);
+  if (result == 0)
   {
     d.is_registered = true;
     d.is_watched_for_writing = is_for_writing;
