@@ -5,6 +5,7 @@
 // Asio's are: the work of `post --mode=threads` on a list without order, lock or loop. What separates Asio from this is all that a better
 // queue could win.
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <thread>
 
@@ -14,12 +15,13 @@
 
 namespace {
 
-// As large as Asio's operation for a function that holds one pointer.
+// As large as Asio's operation for a function that holds one pointer, with the byte that Asio adds to remember the size.
 struct function
 {
   function* next;
   void (*call)(function&);
   std::atomic<std::uint64_t>* done;
+  std::byte rest[9];
 };
 
 // Pushed one by one, taken all at once.
@@ -74,7 +76,10 @@ void run_round(bench::stopwatch& watch)
   std::thread first([&] { run(list); }), second([&] { run(list); });
   watch.start();
   bench::post_a_round(done, [&] {
-    list.push(new function{nullptr, [](function& self) { self.done->fetch_add(1, std::memory_order_relaxed); }, &done});
+    auto* added = new function;
+    added->call = [](function& self) { self.done->fetch_add(1, std::memory_order_relaxed); };
+    added->done = &done;
+    list.push(added);
   });
   list.end();
   first.join();

@@ -18,10 +18,12 @@ struct wait
   std::byte rest[104];
 };
 
+// As large as a steady_timer.
 struct timer
 {
   std::chrono::steady_clock::time_point expiry;
   wait* pending = nullptr;
+  std::byte rest[104];
 };
 
 class many_timers
