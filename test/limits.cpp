@@ -164,4 +164,17 @@ BOOST_AUTO_TEST_CASE(too_much_registered_memory_is_an_error)
   BOOST_TEST(registration.size() == 1u);
 }
 
+// The kernel gives back what a closed ring had locked some time later.
+BOOST_AUTO_TEST_CASE(memory_that_was_registered_before_can_be_registered_again)
+{
+  std::vector<char> memory(128 * 1024);
+  for (int i = 0; i < 20; ++i)
+  {
+    asio::io_context ctx;
+    const std::vector<asio::mutable_buffer> buffers{asio::buffer(memory)};
+    const auto registration = asio::register_buffers(ctx, buffers);
+    BOOST_TEST(registration.size() == 1u);
+  }
+}
+
 #endif

@@ -311,7 +311,12 @@ void uring_driver::collect(core::completion_sink& sink)
 
 std::error_code uring_driver::register_buffers(const ::iovec* buffers, unsigned count)
 {
-  const int result = ::io_uring_register_buffers(ring_.native(), buffers, count);
+  const auto attempt = [&] { return ::io_uring_register_buffers(ring_.native(), buffers, count); };
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i != count; ++i)
+    bytes += buffers[i].iov_len;
+  // For what is too much for the limit there is nothing to wait for.
+  const int result = bytes <= lockable_bytes() ? patiently(attempt) : attempt();
   return result < 0 ? std::error_code(-result, std::system_category()) : std::error_code();
 }
 
