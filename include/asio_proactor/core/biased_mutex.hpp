@@ -75,12 +75,12 @@ private:
 class biased_mutex::guard
 {
 public:
-  explicit guard(biased_mutex& m) : mutex_(m) { lock(); }
+  [[gnu::always_inline]] explicit guard(biased_mutex& m) : mutex_(m) { lock(); }
 
   guard(const guard&) = delete;
   guard& operator=(const guard&) = delete;
 
-  ~guard()
+  [[gnu::always_inline]] ~guard()
   {
     if (state_ != state::open)
       unlock();
@@ -88,7 +88,8 @@ public:
 
   bool owns_lock() const { return state_ != state::open; }
 
-  void lock()
+  // Forced, where g++ changes its mind with every change nearby.
+  [[gnu::always_inline]] void lock()
   {
     if (mutex_.biased_to_this_thread())
     {
@@ -105,7 +106,7 @@ public:
     lock_shared_way();
   }
 
-  void unlock()
+  [[gnu::always_inline]] void unlock()
   {
     if (state_ == state::inside)
     {

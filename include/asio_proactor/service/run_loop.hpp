@@ -13,6 +13,7 @@
 #include <asio_proactor/service/context_options.hpp>
 #include <asio_proactor/service/handler_clock.hpp>
 #include <asio_proactor/service/inbox.hpp>
+#include <asio_proactor/service/linger_watch.hpp>
 #include <asio_proactor/service/own_queue.hpp>
 #include <asio_proactor/service/waking_policy.hpp>
 #include <asio_proactor/service/work_count.hpp>
@@ -120,7 +121,11 @@ public:
 
   /// The same after an operation was started. Where the leader sleeps a running thread submits it itself, at once: its
   /// handler may be about to wait for the result. So does anybody while no thread runs the loop, for its effect.
+  /// While handlers go on for long after they have started something, neither does it wait for the next turn.
   void operation_was_started(guard& held, core::direction d);
+
+  /// The same after something was started that belongs to no handler.
+  void watch_was_started(guard& held, core::direction d);
 
   /// Queue an operation whose work is counted already behind all that is ready. Any thread, without the lock.
   void push_behind(operation* op);
@@ -152,6 +157,8 @@ private:
   void run_operation(guard& held, thread_info& info, operation* op);
   void call(thread_info& info, operation* op);
   void handler_is_over(thread_info& info);
+  void tell_of_start(guard& held, core::direction d);
+  void tell_of_lingering(guard& held);
 
   // Runs the next handler of the thread's own queue, without the lock. Returns false when it is time to look at what is shared.
   bool run_own(thread_info& info);
@@ -253,6 +260,7 @@ private:
   std::atomic<bool> several_run_{false};
   std::atomic<bool> is_watched_{false}; // By an idle thread, so that nobody has to be woken. Changed under the lock.
   waking_policy waking_;
+  linger_watch lingering_;
   std::uint32_t leaderships_ = 0; // Turns that have begun.
   std::atomic<unsigned> ready_estimate_{
     0}; // How many handlers are in the ready queue, or a few more. Written under the lock.

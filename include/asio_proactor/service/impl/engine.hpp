@@ -91,7 +91,7 @@ inline void engine::start_watch(object& o, core::direction d, core::operation& w
   if (shut_down_)
     return;
   proactor_.start(o, d, watch);
-  loop_.operation_was_started(held, d);
+  loop_.watch_was_started(held, d);
 }
 
 inline void engine::cancel(object* o)

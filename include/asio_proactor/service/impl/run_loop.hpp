@@ -15,7 +15,21 @@ namespace asio_proactor::service {
 
 // --- Starting and stopping -------------------------------------------------------------------------------------------
 
-inline void run_loop::operation_was_started(guard& held, core::direction d)
+BOOST_FORCEINLINE void run_loop::operation_was_started(guard& held, core::direction d)
+{
+  if (runners_ == 0 || leader_sleeps_.load(std::memory_order_relaxed))
+    return tell_of_start(held, d);
+  if (lingering_.is_to_be_told())
+    tell_of_lingering(held);
+}
+
+inline void run_loop::watch_was_started(guard& held, core::direction d)
+{
+  if (runners_ == 0 || leader_sleeps_.load(std::memory_order_relaxed))
+    tell_of_start(held, d);
+}
+
+BOOST_NOINLINE inline void run_loop::tell_of_start(guard& held, core::direction d)
 {
   // Nobody would take a turn soon: the program prepares things before it calls run(), or runs the loop in slices.
   if (runners_ == 0)
@@ -25,12 +39,17 @@ inline void run_loop::operation_was_started(guard& held, core::direction d)
       proactor()->submit_now(held);
     return;
   }
-  if (!leader_sleeps_.load(std::memory_order_relaxed))
-    return;
   if (this_thread() && !proactor()->fast_driver_in_use())
     proactor()->submit_now(held);
   else
     wake_leader();
+}
+
+BOOST_NOINLINE inline void run_loop::tell_of_lingering(guard& held)
+{
+  const thread_info* info = this_thread();
+  if (info && lingering_.note_start(info, core::cheap_ticks()) && proactor()->may_submit())
+    proactor()->submit_now(held);
 }
 
 inline void run_loop::stop()
@@ -82,6 +101,8 @@ inline void run_loop::work_finished()
 
 inline void run_loop::handler_is_over(thread_info& info)
 {
+  if (lingering_.times(&info))
+    lingering_.handler_is_over(core::cheap_ticks());
   if (!counts_locally() && several_run_.load(std::memory_order_relaxed))
     ++info.unreported_ends;
   else

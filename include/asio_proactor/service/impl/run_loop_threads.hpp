@@ -60,6 +60,7 @@ public:
     const bool leaves_handlers = !info_.own.empty();
     loop_.take_back(info_);
     loop_.report_ends(held, info_);
+    loop_.lingering_.forget(&info_);
     thread_info** place = &loop_.inside_;
     while (*place != &info_)
       place = &(*place)->next;

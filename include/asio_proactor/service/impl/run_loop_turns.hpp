@@ -343,6 +343,7 @@ BOOST_FORCEINLINE void run_loop::take_turn(guard& held, thread_info& info, std::
   if (!turn_has_a_purpose(limit_ns != core::wait_limit::no_wait))
     return;
   unsent_is_timed_ = false;
+  lingering_.begin_turn();
   if (proactor())
     wait_in_kernel(held, info, shorten_wait(limit_ns));
   else if (limit_ns != core::wait_limit::no_wait)
@@ -424,7 +425,7 @@ BOOST_NOINLINE inline run_loop::operation* run_loop::make_due_calls(guard& held,
   proactor()->make_calls(held, info.calls);
   fire_watches(held);
   if (proactor()->has_unsent())
-    operation_was_started(held, core::direction::read);
+    watch_was_started(held, core::direction::read);
   operation* first = nullptr;
   if (info.is_to_share && info.own.empty() && !stopped_.load(std::memory_order_relaxed))
     if (core::operation* op = proactor()->take_finished())

@@ -1,0 +1,107 @@
+//
+// asio_proactor/service/linger_watch.hpp: whether handlers go on for long after they have started something.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE)
+//
+#ifndef ASIO_PROACTOR_SERVICE_LINGER_WATCH_HPP
+#define ASIO_PROACTOR_SERVICE_LINGER_WATCH_HPP
+
+#include <asio_proactor/core/cheap_clock.hpp>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+namespace asio_proactor::service {
+
+/// Decides whether what a handler starts waits for the next turn of the loop, with others, or is handed over at once.
+/**
+ * To wait costs nothing where handlers are short, and a system call each is saved. Where a handler answers and then does something
+ * else for long, the answer would come late. So now and then a start is timed until its handler ends. If that was long, a number of
+ * starts is handed over at once, so many that it costs a fraction of the time that the handler took anyway, and timed. Each that
+ * was not long after all halves the number.
+ *
+ * A thread is told from others by any address of its own.
+ */
+class linger_watch
+{
+public:
+  // --- With the lock of the loop held ---------------------------------------------------------------------------
+
+  /// A turn of the loop begins.
+  void begin_turn()
+  {
+    if (const std::uint32_t turns = turns_to_wait_.load(std::memory_order_relaxed))
+      turns_to_wait_.store(turns - 1, std::memory_order_relaxed);
+  }
+
+  /// Whether a start is to be reported by note_start().
+  bool is_to_be_told() const { return turns_to_wait_.load(std::memory_order_relaxed) == 0; }
+
+  /// A handler that runs in this thread has started something. Returns whether it is to be handed over at once.
+  bool note_start(const void* thread, std::uint64_t now)
+  {
+    // Another thread's start may still be timed.
+    if (!thread_.load(std::memory_order_acquire))
+    {
+      began_ = now;
+      thread_.store(thread, std::memory_order_relaxed);
+    }
+    const std::uint32_t left = at_once_.load(std::memory_order_relaxed);
+    if (left != 0)
+      at_once_.store(left - 1, std::memory_order_relaxed);
+    else if (first_starts_ != 0)
+      --first_starts_;
+    else
+      turns_to_wait_.store(shortest_interval + static_cast<std::uint32_t>(now / 64) % interval_varies_by,
+                           std::memory_order_relaxed);
+    return left != 0;
+  }
+
+  /// A thread goes away.
+  void forget(const void* thread)
+  {
+    if (times(thread))
+      thread_.store(nullptr, std::memory_order_release);
+  }
+
+  // --- Without the lock -----------------------------------------------------------------------------------------
+
+  /// Whether the start that is timed is one of this thread's.
+  bool times(const void* thread) const { return thread_.load(std::memory_order_relaxed) == thread; }
+
+  /// The handler that this thread has run is over; only if times() says so.
+  void handler_is_over(std::uint64_t now)
+  {
+    const std::uint64_t lingered = now - began_;
+    thread_.store(nullptr, std::memory_order_release);
+    const std::uint32_t left = at_once_.load(std::memory_order_relaxed);
+    if (lingered < long_enough)
+    {
+      // Perhaps the machine did something else when one seemed to take long.
+      at_once_.store(left / 2, std::memory_order_relaxed);
+      return;
+    }
+    const auto worth = static_cast<std::uint32_t>((std::min)(lingered / long_for_one, most_at_once));
+    at_once_.store((std::max)(left, worth), std::memory_order_relaxed);
+    turns_to_wait_.store(0, std::memory_order_relaxed);
+  }
+
+private:
+  static constexpr std::uint64_t long_enough = core::ticks_in_1_ms / 10;
+  // A system call takes a few microseconds at most.
+  static constexpr std::uint64_t long_for_one = core::ticks_in_1_ms / 64;
+  static constexpr std::uint64_t most_at_once = 4096;
+  // Of turns. No certain number, as a program may do the same things in turn.
+  static constexpr std::uint32_t shortest_interval = 4;
+  static constexpr std::uint32_t interval_varies_by = 8;
+
+  std::uint32_t first_starts_ = 32; // Are all timed.
+  std::atomic<std::uint32_t> turns_to_wait_{0};
+  std::atomic<std::uint32_t> at_once_{0};
+  std::atomic<const void*> thread_{nullptr}; // Whose start is timed.
+  std::uint64_t began_ = 0;                  // Written and read by that thread only.
+};
+
+} // namespace asio_proactor::service
+
+#endif // ASIO_PROACTOR_SERVICE_LINGER_WATCH_HPP

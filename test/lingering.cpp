@@ -1,0 +1,134 @@
+// Copyright (c) 2025 The asio_proactor authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
+
+// Handlers that go on for long after they have started something: it does not wait for their end.
+
+#define BOOST_TEST_MODULE lingering
+#include <boost/test/included/unit_test.hpp>
+
+#include "support/net.hpp"
+#include "support/watchdog.hpp"
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <thread>
+#include <vector>
+
+using namespace test_support;
+
+namespace {
+
+constexpr auto time_to_linger = 12ms;
+constexpr int rounds = 25;
+constexpr char quick = 'q', slow = 's';
+
+// Answers each byte and, if it is a slow one, does something else for long before it looks for the next.
+class server
+{
+public:
+  explicit server(tcp::socket socket) : socket_(std::move(socket)) { read(); }
+
+private:
+  void read()
+  {
+    socket_.async_read_some(asio::buffer(request_), [this](error_code ec, std::size_t) {
+      if (ec)
+        return;
+      asio::async_write(socket_, asio::buffer(request_), [this](error_code failure, std::size_t) {
+        if (!failure)
+          read();
+      });
+      if (request_[0] == slow)
+        std::this_thread::sleep_for(time_to_linger);
+    });
+  }
+
+  tcp::socket socket_;
+  std::array<char, 1> request_{};
+};
+
+void ask(tcp::socket& client, char c)
+{
+  asio::write(client, asio::buffer(&c, 1));
+  asio::read(client, asio::buffer(&c, 1));
+}
+
+// How many answers come while their handler goes on.
+int count_early_answers(tcp::socket& client, int questions)
+{
+  int early = 0;
+  for (int i = 0; i < questions; ++i)
+  {
+    const auto asked = steady::now();
+    ask(client, slow);
+    early += steady::now() - asked < time_to_linger / 2;
+    // The server waits for the next request when it comes.
+    std::this_thread::sleep_until(asked + time_to_linger + 3ms);
+  }
+  return early;
+}
+
+// A machine that does something else meanwhile delays a few.
+void check_most(int early)
+{
+  BOOST_TEST(early > rounds * 2 / 3);
+}
+
+void talk_to_servers(std::size_t count)
+{
+  asio::io_context ctx, client_ctx;
+  std::deque<server> servers;
+  std::vector<tcp::socket> clients;
+  for (std::size_t i = 0; i < count; ++i)
+  {
+    auto [here, there] = tcp_pair(ctx, client_ctx);
+    servers.emplace_back(std::move(here));
+    clients.push_back(std::move(there));
+  }
+  std::vector<std::thread> runners, talkers;
+  std::vector<int> early(count);
+  for (std::size_t i = 0; i < count; ++i)
+  {
+    runners.emplace_back([&ctx] { ctx.run(); });
+    talkers.emplace_back([&, i] {
+      // The first may be delayed: how long handlers take is not known yet.
+      count_early_answers(clients[i], 5);
+      early[i] = count_early_answers(clients[i], rounds);
+      clients[i].close();
+    });
+  }
+  for (std::thread& t : talkers)
+    t.join();
+  for (std::thread& t : runners)
+    t.join();
+  for (const int n : early)
+    check_most(n);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(an_answer_comes_before_its_handler_ends)
+{
+  talk_to_servers(1);
+}
+
+// Nobody is left to hand over what they start.
+BOOST_AUTO_TEST_CASE(an_answer_comes_while_all_threads_are_in_handlers)
+{
+  talk_to_servers(2);
+}
+
+BOOST_AUTO_TEST_CASE(a_program_may_begin_to_linger_later)
+{
+  asio::io_context ctx, client_ctx;
+  auto [here, there] = tcp_pair(ctx, client_ctx);
+  server s(std::move(here));
+  std::thread runner([&ctx] { ctx.run(); });
+  for (int i = 0; i < 500; ++i)
+    ask(there, quick);
+  // It is noticed now and then only.
+  count_early_answers(there, 60);
+  check_most(count_early_answers(there, rounds));
+  there.close();
+  runner.join();
+}
