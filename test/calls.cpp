@@ -2,12 +2,13 @@
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
 
 // System calls that operations are made of, while several threads run: a call under way keeps nobody else from anything, what is cancelled or closed
-// meanwhile ends once, no readiness is lost, and bytes keep their order. On io_uring there are no such calls, and nothing is held up.
+// meanwhile ends once, and no readiness is lost. On io_uring there are no such calls, and nothing is held up.
 
 #define BOOST_TEST_MODULE calls
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/running_threads.hpp"
 #include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <array>
@@ -96,54 +97,6 @@ private:
 
 gate receiving;
 
-// Threads inside run() until the end.
-class runners
-{
-public:
-  runners(asio::io_context& ctx, int count) : work_(ctx.get_executor())
-  {
-    auto inside = std::make_shared<std::atomic<int>>(0);
-    for (int i = 0; i < count; ++i)
-    {
-      asio::post(ctx, [inside, count] {
-        ++*inside;
-        while (*inside < count)
-          std::this_thread::yield();
-      });
-      threads_.emplace_back([&ctx] { ctx.run(); });
-    }
-    while (*inside < count)
-      std::this_thread::yield();
-  }
-
-  ~runners()
-  {
-    work_.reset();
-    for (auto& each : threads_)
-      each.join();
-  }
-
-private:
-  work_guard work_;
-  std::vector<std::thread> threads_;
-};
-
-struct ending
-{
-  std::atomic<int> calls{0};
-  std::atomic<std::size_t> bytes{0};
-  std::atomic<bool> is_aborted{false};
-
-  auto handler()
-  {
-    return [this](error_code ec, std::size_t n) {
-      bytes += n;
-      is_aborted = ec == asio::error::operation_aborted;
-      ++calls;
-    };
-  }
-};
-
 struct pair
 {
   explicit pair(asio::io_context& ctx) : reader(ctx), writer(ctx) { asio::local::connect_pair(reader, writer); }
@@ -212,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_call_keeps_nobody_else_from_theirs)
   pair slow(ctx), other(ctx), third(ctx);
   ending got, got_third;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     third.reader.async_read_some(asio::buffer(third.in), got_third.handler());
     slow.hold_up(got.handler());
     // Two threads less one: what follows needs the other, and all that the two share.
@@ -238,7 +191,7 @@ BOOST_AUTO_TEST_CASE(cancelled_while_the_call_is_made)
   pair p(ctx);
   ending got;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] { p.reader.cancel(); });
   }
   BOOST_TEST(got.calls == 1);
@@ -253,7 +206,7 @@ BOOST_AUTO_TEST_CASE(cancelled_through_its_slot_while_the_call_is_made)
   ending got;
   asio::cancellation_signal signal;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, asio::bind_cancellation_slot(signal.slot(), got.handler()),
                            [&] { signal.emit(asio::cancellation_type::total); });
   }
@@ -268,7 +221,7 @@ BOOST_AUTO_TEST_CASE(cancelled_while_a_call_is_made_in_vain)
   ending got;
   std::atomic<bool> is_stolen{false};
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] {
       char stolen;
       is_stolen = ::recvfrom(p.reader.native_handle(), &stolen, 1, MSG_DONTWAIT, nullptr, nullptr) == 1;
@@ -285,7 +238,7 @@ BOOST_AUTO_TEST_CASE(closed_while_the_call_is_made)
   pair p(ctx);
   ending got;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] { p.reader.close(); });
   }
   BOOST_TEST(got.calls == 1);
@@ -300,7 +253,7 @@ BOOST_AUTO_TEST_CASE(released_while_the_call_is_made)
   ending got;
   int fd = -1;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] { fd = p.reader.release(); });
   }
   BOOST_TEST(got.calls == 1);
@@ -317,7 +270,7 @@ BOOST_AUTO_TEST_CASE(shut_down_while_the_call_is_made)
   ending got;
   error_code shut_down;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] { p.reader.shutdown(local_socket::shutdown_receive, shut_down); });
   }
   BOOST_TEST(got.calls == 1);
@@ -330,7 +283,7 @@ BOOST_AUTO_TEST_CASE(stopped_while_the_call_is_made)
   pair p(ctx);
   ending got;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] { ctx.stop(); });
   }
   ctx.restart();
@@ -372,7 +325,7 @@ BOOST_AUTO_TEST_CASE(forked_while_the_call_is_made)
   ending got;
   int child_found = -1;
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     while_the_call_is_made(p, got.handler(), [&] {
       ctx.notify_fork(asio::io_context::fork_prepare);
       const pid_t child = ::fork();
@@ -396,7 +349,7 @@ BOOST_AUTO_TEST_CASE(readiness_between_a_futile_attempt_and_the_wait)
   pair p(ctx);
   ending got;
   {
-    runners threads(ctx, 3);
+    running_threads threads(ctx, 3);
     BOOST_TEST_REQUIRE(p.wait_once());
     receiving.close(p.reader.native_handle(), gate::after_futile_call);
     asio::post(ctx, [&] { p.reader.async_read_some(asio::buffer(p.in), got.handler()); });
@@ -413,7 +366,7 @@ BOOST_AUTO_TEST_CASE(readiness_while_a_call_is_made_in_vain)
   pair p(ctx);
   ending got;
   {
-    runners threads(ctx, 3);
+    running_threads threads(ctx, 3);
     p.hold_up(got.handler(), gate::instead_of_call);
     BOOST_TEST(p.ends_by_byte_meanwhile(got));
   }
@@ -442,7 +395,7 @@ BOOST_AUTO_TEST_CASE(handlers_never_run_inside_the_initiating_function)
     --depth;
   };
   {
-    runners threads(ctx, 2);
+    running_threads threads(ctx, 2);
     asio::post(ctx, next);
     BOOST_TEST(soon([&] { return finished == rounds; }, 15s));
   }
@@ -494,7 +447,7 @@ BOOST_AUTO_TEST_CASE(destroyed_by_a_handler_of_the_other_direction)
     ending got;
     std::array<char, 1> in;
     {
-      runners threads(ctx, 2);
+      running_threads threads(ctx, 2);
       p->reader.async_read_some(asio::buffer(in), got.handler());
       asio::post(
         ctx, [&] { p->writer.async_write_some(asio::buffer("x", 1), [&](error_code, std::size_t) { p.reset(); }); });
@@ -547,7 +500,7 @@ BOOST_AUTO_TEST_CASE(cancelled_through_its_slot_at_any_moment)
   };
   constexpr int readers = 8;
   {
-    runners threads(ctx, 3);
+    running_threads threads(ctx, 3);
     for (int i = 0; i < readers; ++i)
     {
       auto r = std::make_shared<reader>(ctx);
@@ -556,112 +509,6 @@ BOOST_AUTO_TEST_CASE(cancelled_through_its_slot_at_any_moment)
     BOOST_TEST(soon([&] { return finished == readers; }, 15s));
   }
   BOOST_TEST(wrong == 0);
-}
-
-namespace {
-
-// Operations of one direction, started one behind the other, and what each of them moved.
-struct line
-{
-  static constexpr std::size_t size = 3000;
-  struct entry
-  {
-    std::array<char, size> data;
-    std::size_t moved = 0;
-    std::atomic<bool> is_over{false};
-  };
-  std::vector<entry> entries;
-  std::atomic<std::size_t> unfinished{0}, called_twice{0};
-
-  explicit line(std::size_t count) : entries(count), unfinished(count) {}
-
-  auto at(std::size_t i)
-  {
-    return [this, i](error_code, std::size_t n) {
-      called_twice += entries[i].is_over.exchange(true);
-      entries[i].moved = n;
-      --unfinished;
-    };
-  }
-
-  std::string all() const
-  {
-    std::string made;
-    for (const entry& each : entries)
-      made.append(each.data.data(), each.moved);
-    return made;
-  }
-};
-
-} // namespace
-
-BOOST_AUTO_TEST_CASE(operations_in_line_keep_their_order)
-{
-  for (int round = 0; round < 40; ++round)
-  {
-    asio::io_context ctx;
-    pair p(ctx);
-    p.writer.set_option(asio::socket_base::send_buffer_size(4000));
-    line writes(60), reads(60);
-    char next = 0;
-    for (auto& each : writes.entries)
-      for (char& c : each.data)
-        c = next = static_cast<char>((next + 1) % 101);
-    {
-      runners threads(ctx, 3);
-      std::thread other([&] {
-        for (std::size_t i = 0; i < reads.entries.size(); ++i)
-          p.reader.async_read_some(asio::buffer(reads.entries[i].data), reads.at(i));
-      });
-      for (std::size_t i = 0; i < writes.entries.size(); ++i)
-        p.writer.async_write_some(asio::buffer(writes.entries[i].data), writes.at(i));
-      other.join();
-      soon([&] { return writes.unfinished == 0; });
-      // Reads that found no bytes to read find the end.
-      p.writer.shutdown(local_socket::shutdown_send);
-    }
-    const std::string sent = writes.all(), received = reads.all();
-    BOOST_TEST_REQUIRE(reads.unfinished == 0u);
-    BOOST_TEST_REQUIRE(reads.called_twice + writes.called_twice == 0u);
-    BOOST_TEST_REQUIRE(received.size() <= sent.size());
-    BOOST_TEST_REQUIRE(received == sent.substr(0, received.size()));
-  }
-}
-
-// Datagrams keep their limits, and their order where one is received behind the other.
-BOOST_AUTO_TEST_CASE(datagrams_in_line_keep_their_order)
-{
-  constexpr std::size_t count = 60;
-  for (int round = 0; round < 40; ++round)
-  {
-    asio::io_context ctx;
-    asio::local::datagram_protocol::socket in(ctx), out(ctx);
-    asio::local::connect_pair(in, out);
-    std::vector<std::array<char, 8>> received(count);
-    std::vector<asio::local::datagram_protocol::endpoint> peers(count);
-    std::vector<ending> got(count);
-    std::atomic<std::size_t> finished{0};
-    {
-      runners threads(ctx, 3);
-      for (std::size_t i = 0; i < count; ++i)
-        in.async_receive_from(asio::buffer(received[i]), peers[i], [&, i](error_code ec, std::size_t n) {
-          got[i].handler()(ec, n);
-          ++finished;
-        });
-      for (std::size_t i = 0; i < count; ++i)
-      {
-        const char number = static_cast<char>(i);
-        out.send(asio::buffer(&number, 1));
-      }
-      BOOST_TEST_REQUIRE(soon([&] { return finished == count; }));
-    }
-    for (std::size_t i = 0; i < count; ++i)
-    {
-      BOOST_TEST_REQUIRE(got[i].calls == 1);
-      BOOST_TEST_REQUIRE(got[i].bytes == 1u);
-      BOOST_TEST_REQUIRE(received[i][0] == static_cast<char>(i));
-    }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(stopped_in_the_midst_and_run_again)
@@ -687,7 +534,7 @@ BOOST_AUTO_TEST_CASE(stopped_in_the_midst_and_run_again)
                                          });
       }
       {
-        runners threads(ctx, 2);
+        running_threads threads(ctx, 2);
         for (auto& each : pairs)
           each->write_byte();
         soon([&] { return ctx.stopped(); });

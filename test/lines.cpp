@@ -7,16 +7,20 @@
 #include <boost/test/included/unit_test.hpp>
 
 #include "support/net.hpp"
+#include "support/running_threads.hpp"
+#include "support/soon.hpp"
 #include "support/watchdog.hpp"
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace test_support;
@@ -355,6 +359,116 @@ BOOST_AUTO_TEST_CASE(are_closed_under_a_line)
   BOOST_TEST(reads[1].calls == 1);
   for (std::size_t i = 2; i < in.size(); ++i)
     BOOST_TEST((reads[i].calls == 1 && reads[i].ec == asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(with_several_threads)
+
+namespace {
+
+// Operations of one direction, started one behind the other, and what each of them moved.
+struct line
+{
+  static constexpr std::size_t size = 3000;
+  struct entry
+  {
+    std::array<char, size> data;
+    std::size_t moved = 0;
+    std::atomic<bool> is_over{false};
+  };
+  std::vector<entry> entries;
+  std::atomic<std::size_t> unfinished{0}, called_twice{0};
+
+  explicit line(std::size_t count) : entries(count), unfinished(count) {}
+
+  auto at(std::size_t i)
+  {
+    return [this, i](error_code, std::size_t n) {
+      called_twice += entries[i].is_over.exchange(true);
+      entries[i].moved = n;
+      --unfinished;
+    };
+  }
+
+  std::string all() const
+  {
+    std::string made;
+    for (const entry& each : entries)
+      made.append(each.data.data(), each.moved);
+    return made;
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(bytes_keep_their_order)
+{
+  for (int round = 0; round < 40; ++round)
+  {
+    asio::io_context ctx;
+    auto [reader, writer] = local_pair(ctx);
+    writer.set_option(asio::socket_base::send_buffer_size(4000));
+    line writes(60), reads(60);
+    char next = 0;
+    for (auto& each : writes.entries)
+      for (char& c : each.data)
+        c = next = static_cast<char>((next + 1) % 101);
+    {
+      running_threads threads(ctx, 3);
+      std::thread other([&, &reader = reader] {
+        for (std::size_t i = 0; i < reads.entries.size(); ++i)
+          reader.async_read_some(asio::buffer(reads.entries[i].data), reads.at(i));
+      });
+      for (std::size_t i = 0; i < writes.entries.size(); ++i)
+        writer.async_write_some(asio::buffer(writes.entries[i].data), writes.at(i));
+      other.join();
+      soon([&] { return writes.unfinished == 0; });
+      // Reads that found no bytes to read find the end.
+      writer.shutdown(asio::socket_base::shutdown_send);
+    }
+    const std::string sent = writes.all(), received = reads.all();
+    BOOST_TEST_REQUIRE(reads.unfinished == 0u);
+    BOOST_TEST_REQUIRE(reads.called_twice + writes.called_twice == 0u);
+    BOOST_TEST_REQUIRE(received.size() <= sent.size());
+    BOOST_TEST_REQUIRE(received == sent.substr(0, received.size()));
+  }
+}
+
+// Their limits, too.
+BOOST_AUTO_TEST_CASE(datagrams_keep_their_order)
+{
+  constexpr std::size_t count = 60;
+  for (int round = 0; round < 40; ++round)
+  {
+    asio::io_context ctx;
+    asio::local::datagram_protocol::socket in(ctx), out(ctx);
+    asio::local::connect_pair(in, out);
+    std::vector<std::array<char, 8>> received(count);
+    std::vector<asio::local::datagram_protocol::endpoint> peers(count);
+    std::vector<ending> got(count);
+    std::atomic<std::size_t> finished{0};
+    {
+      running_threads threads(ctx, 3);
+      for (std::size_t i = 0; i < count; ++i)
+        in.async_receive_from(asio::buffer(received[i]), peers[i], [&, i](error_code ec, std::size_t n) {
+          got[i].handler()(ec, n);
+          ++finished;
+        });
+      for (std::size_t i = 0; i < count; ++i)
+      {
+        const char number = static_cast<char>(i);
+        out.send(asio::buffer(&number, 1));
+      }
+      BOOST_TEST_REQUIRE(soon([&] { return finished == count; }));
+    }
+    for (std::size_t i = 0; i < count; ++i)
+    {
+      BOOST_TEST_REQUIRE(got[i].calls == 1);
+      BOOST_TEST_REQUIRE(got[i].bytes == 1u);
+      BOOST_TEST_REQUIRE(received[i][0] == static_cast<char>(i));
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
