@@ -152,13 +152,25 @@ BOOST_AUTO_TEST_CASE(a_limit_of_no_microseconds_spins_and_none_at_all_sleeps)
 
 # if defined(ASIO_PROACTOR_DROP_IN)
 
+namespace {
+
+// What the environment asks for, if anything.
+std::string driver_from_environment()
+{
+  const char* value = std::getenv("ASIO_PROACTOR_DRIVER");
+  return value ? value : "";
+}
+
+} // namespace
+
 BOOST_AUTO_TEST_CASE(a_program_names_its_driver)
 {
-  if (std::getenv("ASIO_PROACTOR_DRIVER"))
+  if (const std::string named = driver_from_environment(); !named.empty())
   {
     // Who operates the program has the last word.
-    asio::io_context ctx{lines("proactor.driver=uring")};
-    BOOST_TEST(asio_proactor::driver_of(ctx).name == std::getenv("ASIO_PROACTOR_DRIVER"));
+    asio::io_context ctx{lines("proactor.driver=kqueue")};
+    const std::string served_by = asio_proactor::driver_of(ctx).name;
+    BOOST_TEST((served_by == named || named == "auto"));
     return;
   }
   asio::io_context on_epoll{lines("proactor.driver=epoll")};
@@ -177,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_program_names_its_driver)
 
 BOOST_AUTO_TEST_CASE(a_wrong_name_is_an_error_that_says_so)
 {
-  if (std::getenv("ASIO_PROACTOR_DRIVER"))
+  if (!driver_from_environment().empty())
     return;
   asio::io_context ctx{lines("proactor.driver=kqueue")};
   BOOST_CHECK_EXCEPTION((void)asio_proactor::driver_of(ctx), std::system_error, [](const std::system_error& failure) {
