@@ -1,7 +1,7 @@
 // Copyright (c) 2025 The asio_proactor authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE or http://www.boost.org/LICENSE_1_0.txt)
 
-// Handlers that go on for long after they have started something: it does not wait for their end.
+// Handlers that go on for long after they have started something, or wait for its effect: it does not wait for their end.
 
 #define BOOST_TEST_MODULE lingering
 #include <boost/test/included/unit_test.hpp>
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -131,4 +132,71 @@ BOOST_AUTO_TEST_CASE(a_program_may_begin_to_linger_later)
   check_most(count_early_answers(there, rounds));
   there.close();
   runner.join();
+}
+
+namespace {
+
+// Starts a write in a handler, and waits there until it has arrived. Returns whether it has.
+bool arrives_in_its_handler(asio::io_context& ctx, stream_pair& sockets)
+{
+  bool has_arrived = false;
+  outcome written;
+  asio::post(ctx, [&] {
+    sockets.first.async_write_some(asio::buffer("x", 1), written.handler());
+    has_arrived = readable(sockets.second, 500ms);
+  });
+  ctx.restart();
+  ctx.run();
+  BOOST_TEST((written.calls == 1 && !written.ec));
+  char c = 0;
+  asio::read(sockets.second, asio::buffer(&c, 1));
+  return has_arrived;
+}
+
+// Bytes that go round in short handlers.
+void keep_busy(asio::io_context& ctx, stream_pair& sockets, int rounds_left)
+{
+  std::array<char, 1> c{};
+  std::function<void()> next = [&] {
+    asio::async_write(sockets.first, asio::buffer("x", 1), [](error_code ec, std::size_t) { BOOST_TEST(!ec); });
+    asio::async_read(sockets.second, asio::buffer(c), [&](error_code ec, std::size_t) {
+      BOOST_TEST(!ec);
+      if (--rounds_left != 0)
+        next();
+    });
+  };
+  next();
+  ctx.restart();
+  ctx.run();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(the_first_handlers_may_wait_for_what_they_have_started)
+{
+  asio::io_context ctx;
+  stream_pair sockets = local_pair(ctx);
+  for (int i = 0; i < 10; ++i)
+    BOOST_TEST_REQUIRE(arrives_in_its_handler(ctx, sockets));
+}
+
+BOOST_AUTO_TEST_CASE(so_may_those_that_come_now_and_then)
+{
+  asio::io_context ctx;
+  stream_pair sockets = local_pair(ctx);
+  for (int i = 0; i < 5; ++i)
+  {
+    keep_busy(ctx, sockets, 500);
+    asio::steady_timer timer(ctx, 20ms);
+    bool has_arrived = false;
+    timer.async_wait([&](error_code) {
+      sockets.first.async_write_some(asio::buffer("x", 1), [](error_code ec, std::size_t) { BOOST_TEST(!ec); });
+      has_arrived = readable(sockets.second, 500ms);
+    });
+    ctx.restart();
+    ctx.run();
+    BOOST_TEST_REQUIRE(has_arrived);
+    char c = 0;
+    asio::read(sockets.second, asio::buffer(&c, 1));
+  }
 }

@@ -38,9 +38,6 @@ unsigned line_behind(operation& first, operation* (&line)[longest_line])
   return count;
 }
 
-// A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
-constexpr std::uint64_t initial_fast_after_turns = 64;
-
 // The operations of a direction that one turn carries out, where others wait for theirs: a full queue must not have it all.
 constexpr int most_calls_of_an_event = 64;
 
@@ -405,6 +402,32 @@ void proactor::submit_now(guard& held)
     // The leader may sleep, and what has finished is for it to see.
     wake();
   }
+}
+
+void proactor::submit_early(guard& held, operation& op, bool several_run)
+{
+  const bool makes_progress = !makes_calls_ && !fast_ && in_kernel_[home_ring] != 0;
+  if (op.progress_ != progress::pending || op.poll_first_ || !may_submit() || (makes_progress && !several_run))
+    return;
+  driver& d = driver_of_this_thread();
+  // As in every turn.
+  if (!stage_cancellations())
+    return;
+  pending_.remove(op);
+  op.progress_ = progress::in_kernel;
+  if (!d.submit(op))
+  {
+    op.progress_ = progress::pending;
+    pending_.push(op);
+    return;
+  }
+  count_in_kernel(op, &d == fast_.get() ? fast_ring : home_ring);
+  if (d.staged() == 0)
+    return;
+  d.prepare_enter();
+  held.unlock();
+  d.flush();
+  held.lock();
 }
 
 // --- Calls of several threads ------------------------------------------------------------------------------------------

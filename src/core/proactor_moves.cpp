@@ -203,8 +203,9 @@ void proactor::abandon_all(guard& held, operation_queue& abandoned)
 
 void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
 {
-  if (turn < fast_after_turns_ || fast_ || fast_is_refused_)
+  if ((turn < fast_after_turns_ && !fast_is_asked_for_) || fast_ || fast_is_refused_)
     return;
+  fast_is_asked_for_ = false;
   std::unique_ptr<driver> d = factory_->create(driver_use::one_thread, wake_event_);
   if (d && tell_registered_buffers(*d))
     d.reset();
@@ -223,6 +224,12 @@ void proactor::consider_fast_driver(guard& held, std::uint64_t turn)
     } while (in_kernel_[home_ring] != 0);
   fast_ = std::move(d);
   fast_owner_ = &thread_marker;
+}
+
+void proactor::ask_for_fast_driver()
+{
+  // Not of one that has had to move before.
+  fast_is_asked_for_ = fast_after_turns_ == initial_fast_after_turns;
 }
 
 void proactor::hand_over(guard& held)

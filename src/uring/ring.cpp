@@ -107,6 +107,12 @@ void ring::enter(std::int64_t limit_ns)
                           static_cast<::sigset_t*>(extra), extra_size);
 }
 
+void ring::submit()
+{
+  const unsigned to_submit = load_acquire(ring_.sq.ktail) - load_acquire(ring_.sq.khead);
+  (void)::io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), to_submit, 0, enter_flags_, nullptr, _NSIG / 8);
+}
+
 void ring::register_descriptor()
 {
   if (::io_uring_register_ring_fd(&ring_) == 1)

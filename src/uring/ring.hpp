@@ -50,6 +50,9 @@ public:
   /// Submit what is published; wait for a completion unless the limit is zero. Negative: no limit.
   void enter(std::int64_t limit_ns);
 
+  /// Hand over published entries. Where task work is deferred, none is done.
+  void submit();
+
   /// Spare the kernel the look-up of the descriptor; only for a ring that one thread enters.
   void register_descriptor();
 

@@ -196,6 +196,12 @@ void uring_driver::enter(core::wait_limit limit)
   entering_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void uring_driver::flush()
+{
+  ring_.submit();
+  entering_.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void uring_driver::wait(core::wait_limit limit)
 {
   const bool has_found = may_look_out_ && look_out_.begins() && look_first(limit);

@@ -30,6 +30,7 @@ public:
   bool has_news() const override { return ring_.staged() != 0 || ring_.has_completions(); }
   void prepare_enter() override;
   void enter(core::wait_limit limit) override;
+  void flush() override;
   void rest() override;
   void collect(core::completion_sink& sink) override;
   bool calls_in_submit() const override { return false; }

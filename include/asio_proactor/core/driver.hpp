@@ -81,6 +81,9 @@ public:
   /// Hand over what is prepared and wait until a completion is there, the wake_event is signalled or the limit has passed.
   virtual void enter(wait_limit limit) = 0;
 
+  /// In place of enter(): only hand over. Requests under way make no progress by it, as far as the kernel leaves that to the driver.
+  virtual void flush() { enter(wait_limit{}); }
+
   /// Stage what it takes to not be woken up any more, as nobody is going to wait here until the next prepare_enter().
   virtual void rest() = 0;
 

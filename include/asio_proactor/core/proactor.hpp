@@ -118,6 +118,11 @@ public:
   /** Not while another thread has the fast driver. */
   void submit_now(guard& held);
 
+  /// Hand over one operation that was just started, without anything else making progress by it. Releases the guard in between.
+  /** Does nothing where that is not possible: another operation stands before it, or is where the kernel goes on with it at every
+   * system call. Its bytes would be taken although a handler that is ready is going to cancel it. Several threads have to expect that anyway. */
+  void submit_early(guard& held, operation& op, bool several_run);
+
   /// Whether this thread may use submit_now().
   bool may_submit() const { return !fast_ || may_enter(fast_ring); }
 
@@ -161,6 +166,9 @@ public:
   /** To be called once per turn; @p turn counts them. */
   void consider_fast_driver(guard& held, std::uint64_t turn);
 
+  /// Not only after a while, if it can be avoided: its requests make progress in enter() only. By the thread that holds the bias.
+  void ask_for_fast_driver();
+
   /// Move everything in flight on the fast driver back to the home driver. Only the thread that got the fast driver.
   void hand_over(guard& held);
 
@@ -181,6 +189,8 @@ public:
 private:
   // Copying so many bytes leaves little else in a core's caches of the first two levels.
   static constexpr std::size_t large_transfer = std::size_t{64} * 1024;
+  // A driver of its own costs a set-up and a move of everything in flight, there and back: a thread has to earn it.
+  static constexpr std::uint64_t initial_fast_after_turns = 64;
 
   enum ring_index : std::uint8_t
   {
@@ -254,6 +264,7 @@ private:
   const void* fast_owner_ = nullptr; // thread_marker of the only thread that may enter fast_.
   std::uint64_t fast_after_turns_;   // A thread that has taken so many turns is worth a driver of its own.
   bool fast_is_refused_ = false;
+  bool fast_is_asked_for_ = false;
   bool attempts_followers_ = false;
   operation_queue pending_;
   operation_queue followers_; // Begun while the driver's answers are taken in, and not yet attempted.

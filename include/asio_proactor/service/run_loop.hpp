@@ -121,8 +121,8 @@ public:
 
   /// The same after an operation was started. Where the leader sleeps a running thread submits it itself, at once: its
   /// handler may be about to wait for the result. So does anybody while no thread runs the loop, for its effect.
-  /// While handlers go on for long after they have started something, neither does it wait for the next turn.
-  void operation_was_started(guard& held, core::direction d);
+  /// Where a handler may go on for long afterwards, what others can see of its effect does not wait for the next turn either.
+  void operation_was_started(guard& held, core::direction d, core::operation& op);
 
   /// The same after something was started that belongs to no handler.
   void watch_was_started(guard& held, core::direction d);
@@ -157,8 +157,9 @@ private:
   void run_operation(guard& held, thread_info& info, operation* op);
   void call(thread_info& info, operation* op);
   void handler_is_over(thread_info& info);
+  void note_end_of_handler();
   void tell_of_start(guard& held, core::direction d);
-  void tell_of_lingering(guard& held);
+  void tell_of_write(guard& held, core::operation& op);
 
   // Runs the next handler of the thread's own queue, without the lock. Returns false when it is time to look at what is shared.
   bool run_own(thread_info& info);

@@ -28,7 +28,7 @@ inline void engine::start(object& o, core::direction d, core::operation& op)
     return refuse(held, op);
   loop_.work_started();
   proactor_.start(o, d, op);
-  loop_.operation_was_started(held, d);
+  loop_.operation_was_started(held, d, op);
 }
 
 // It is destroyed with the other handlers.
@@ -64,7 +64,7 @@ inline void engine::start_after_attempt(object& o, core::direction d, core::oper
     return refuse(held, op);
   loop_.work_started();
   if (!proactor_.start_after_attempt(o, d, op, news_before))
-    loop_.operation_was_started(held, d);
+    loop_.operation_was_started(held, d, op);
 }
 
 inline void engine::submit_operations_of(object* o)

@@ -15,12 +15,12 @@ namespace asio_proactor::service {
 
 // --- Starting and stopping -------------------------------------------------------------------------------------------
 
-BOOST_FORCEINLINE void run_loop::operation_was_started(guard& held, core::direction d)
+BOOST_FORCEINLINE void run_loop::operation_was_started(guard& held, core::direction d, core::operation& op)
 {
   if (runners_ == 0 || leader_sleeps_.load(std::memory_order_relaxed))
     return tell_of_start(held, d);
-  if (lingering_.is_to_be_told())
-    tell_of_lingering(held);
+  if (d == core::direction::write && lingering_.is_to_be_told())
+    tell_of_write(held, op);
 }
 
 inline void run_loop::watch_was_started(guard& held, core::direction d)
@@ -45,11 +45,11 @@ BOOST_NOINLINE inline void run_loop::tell_of_start(guard& held, core::direction 
     wake_leader();
 }
 
-BOOST_NOINLINE inline void run_loop::tell_of_lingering(guard& held)
+BOOST_NOINLINE inline void run_loop::tell_of_write(guard& held, core::operation& op)
 {
   const thread_info* info = this_thread();
-  if (info && lingering_.note_start(info, core::cheap_ticks()) && proactor()->may_submit())
-    proactor()->submit_now(held);
+  if (info && lingering_.note_start(info, core::cheap_ticks()))
+    proactor()->submit_early(held, op, several_run());
 }
 
 inline void run_loop::stop()
@@ -102,11 +102,17 @@ inline void run_loop::work_finished()
 inline void run_loop::handler_is_over(thread_info& info)
 {
   if (lingering_.times(&info))
-    lingering_.handler_is_over(core::cheap_ticks());
+    note_end_of_handler();
   if (!counts_locally() && several_run_.load(std::memory_order_relaxed))
     ++info.unreported_ends;
   else
     work_finished();
+}
+
+BOOST_NOINLINE inline void run_loop::note_end_of_handler()
+{
+  if (lingering_.handler_is_over(core::cheap_ticks()) && mutex_.biased_to_this_thread())
+    proactor()->ask_for_fast_driver();
 }
 
 inline void run_loop::report_ends(guard& held, thread_info& info)
