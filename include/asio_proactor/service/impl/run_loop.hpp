@@ -111,7 +111,7 @@ inline void run_loop::handler_is_over(thread_info& info)
 
 BOOST_NOINLINE inline void run_loop::note_end_of_handler()
 {
-  if (lingering_.handler_is_over(core::cheap_ticks()) && mutex_.biased_to_this_thread())
+  if (lingering_.handler_is_over() && mutex_.biased_to_this_thread())
     proactor()->ask_for_fast_driver();
 }
 

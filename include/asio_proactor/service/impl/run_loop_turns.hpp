@@ -343,11 +343,12 @@ BOOST_FORCEINLINE void run_loop::take_turn(guard& held, thread_info& info, std::
   if (!turn_has_a_purpose(limit_ns != core::wait_limit::no_wait))
     return;
   unsent_is_timed_ = false;
+  lingering_.begin_turn();
   if (proactor())
     wait_in_kernel(held, info, shorten_wait(limit_ns));
   else if (limit_ns != core::wait_limit::no_wait)
     wait_in_parking_spot(held, shorten_wait(limit_ns));
-  lingering_.note_turn(core::cheap_ticks());
+  lingering_.end_turn(core::cheap_ticks());
   gather_completions();
   timers_.get_ready_timers(ready_);
 }
