@@ -223,9 +223,29 @@ void proactor::give_back_if_over(io_object& object)
 
 // --- Requests --------------------------------------------------------------------------------------------------------
 
+inline void proactor::count_in_kernel(operation& op, ring_index ring)
+{
+  op.ring_ = ring;
+  ++op.object_->in_kernel_;
+  ++in_kernel_[ring];
+}
+
+// Returns whether there was room for it.
+inline bool proactor::stage_request(driver& d, ring_index ring, operation& op)
+{
+  op.progress_ = op.poll_first_ ? progress::polling : progress::in_kernel;
+  if (!d.submit(op))
+  {
+    op.progress_ = progress::pending;
+    return false;
+  }
+  count_in_kernel(op, ring);
+  return true;
+}
+
 bool proactor::stage_requests(driver& d)
 {
-  const ring_index ring = &d == fast_.get() ? fast_ring : home_ring;
+  const ring_index ring = ring_of(d);
   // Cancellations go first: what is started later may have the address of what is to be cancelled.
   if (!stage_cancellations())
     return false;
@@ -236,25 +256,15 @@ bool proactor::stage_requests(driver& d)
       finish(*op, -ECANCELED);
       continue;
     }
-    op->progress_ = op->poll_first_ ? progress::polling : progress::in_kernel;
-    if (!d.submit(*op))
+    if (!stage_request(d, ring, *op))
     {
-      op->progress_ = progress::pending;
       pending_.push_front(*op);
       return false;
     }
-    count_in_kernel(*op, ring);
     if (op->cancel_requested_)
       queue_cancellation(*op->object_);
   }
   return stage_cancellations();
-}
-
-inline void proactor::count_in_kernel(operation& op, ring_index ring)
-{
-  op.ring_ = ring;
-  ++op.object_->in_kernel_;
-  ++in_kernel_[ring];
 }
 
 bool proactor::stage_cancellations()
@@ -414,14 +424,8 @@ void proactor::submit_early(guard& held, operation& op, bool several_run)
   if (!stage_cancellations())
     return;
   pending_.remove(op);
-  op.progress_ = progress::in_kernel;
-  if (!d.submit(op))
-  {
-    op.progress_ = progress::pending;
-    pending_.push(op);
-    return;
-  }
-  count_in_kernel(op, &d == fast_.get() ? fast_ring : home_ring);
+  if (!stage_request(d, ring_of(d), op))
+    return pending_.push(op);
   if (d.staged() == 0)
     return;
   d.prepare_enter();

@@ -220,6 +220,7 @@ private:
 
   // Translate wanted cancellations and started operations into requests. Return whether all found room.
   bool stage_requests(driver& d);
+  bool stage_request(driver& d, ring_index ring, operation& op);
   bool stage_cancellations();
   bool stage_cancellations_of(io_object& object);
   bool stage_cancellation(operation& op);
@@ -227,6 +228,7 @@ private:
   driver& home();
   driver& driver_of_this_thread();
   std::error_code tell_registered_buffers(driver& d);
+  ring_index ring_of(const driver& d) const { return &d == fast_.get() ? fast_ring : home_ring; }
   driver* driver_at(ring_index ring) { return ring == fast_ring ? fast_.get() : home_.get(); }
   bool may_enter(ring_index ring) const { return ring == home_ring || fast_owner_ == &thread_marker; }
   bool may_be_attempted(const io_object& object, direction d, const operation& op) const;
